@@ -1,0 +1,26 @@
+# Which rooms each C test program links. A room not named here does not exist
+# for it: the arrows of the core, once more, as the linker sees them.
+status   := status
+mem      := mem
+clock    := clock
+base     := status mem clock
+
+USES_test_heap    := heap
+USES_test_ring    := ring $(base)
+USES_test_table   := table $(base)
+USES_test_civil   := civil
+USES_test_clock   := $(base)
+USES_test_alarm   := alarm $(base)
+USES_test_digest  := digest $(base)
+USES_test_mt19937 := mt19937
+USES_test_offset  := offset mt19937 digest $(base)
+USES_test_sign    := sign digest civil $(base)
+USES_test_tzrule  := tzrule civil $(base)
+USES_test_zone    := zone tzrule civil $(base)
+USES_test_expr    := expr offset mt19937 digest civil $(base)
+USES_test_next    := next expr zone tzrule civil offset mt19937 digest $(base)
+USES_test_http    := http $(base)
+USES_test_lease   := lease digest $(base)
+USES_test_agenda  := agenda next expr zone tzrule civil offset mt19937 digest heap table $(base)
+USES_test_sched   := sched agenda next expr zone tzrule civil offset mt19937 digest heap table ring alarm lease http sign $(base)
+USES_test_torture := $(USES_test_sched)
