@@ -1,0 +1,223 @@
+"""The native part of cronsched: expressions, zones, next run, offset, and the
+scheduler thread. Everything here is safe to call from any thread."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, tzinfo
+from typing import Any, Final, Literal, NamedTuple, Self, final
+
+__version__: Final[str]
+
+class CronError(ValueError, RuntimeError):
+    """The root of all errors of cronsched."""
+
+    expression: str | None
+    field: str | None
+    position: int | None
+    length: int | None
+    hint: str | None
+
+class ExpressionError(CronError):
+    """A cron expression, or a field of one, that cannot be read."""
+
+class ZoneError(CronError):
+    """A time zone that is unknown or cannot be read."""
+
+class SchedulerError(CronError):
+    """The scheduler was asked for something it cannot do."""
+
+def parse_cron(value: str | int, type: Literal['hour', 'minute']) -> tuple[int, ...]: ...
+def seeded_offset(seed: str, max_offset: float = 30.0) -> float: ...
+def run_id(application_id: str, job: str, scheduled: int) -> str: ...
+def sign_headers(
+    application_id: str,
+    job: str,
+    scheduled: int,
+    *,
+    key: bytes | None,
+    now: int,
+    attempt: int = 1,
+) -> dict[str, str]: ...
+def set_zone_resolver(resolver: Callable[[Any], Zone]) -> None:
+    """`resolver` turns what a caller wrote as `timezone=` into a Zone; the
+    answer is kept for names, so it is asked once for each."""
+
+def forget_zones() -> None:
+    """Ask the resolver again from now on."""
+
+def set_fork_resume(resume: Callable[[], None] | None) -> None: ...
+def resume_after_fork() -> None:
+    """Have the function given to `set_fork_resume` called by the main thread
+    soon, but not before the fork that is under way has returned."""
+
+@final
+class Zone:
+    """The rules of one time zone, read-only."""
+
+    @classmethod
+    def from_tzif(cls, name: str, data: bytes, tz: tzinfo) -> Zone: ...
+    @classmethod
+    def fixed(cls, name: str, seconds: int, tz: tzinfo) -> Zone: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def tzinfo(self) -> tzinfo: ...
+    def span_at(self, epoch: int) -> tuple[int | None, int | None, int]:
+        """(first second, first second after, seconds east of UTC) of the
+        stretch of one offset around `epoch`; None where it has no end."""
+
+    def from_local(self, local: int) -> tuple[Literal['unique', 'gap', 'overlap'], int, int]:
+        """What a local time (seconds, as if UTC) can mean, in UTC seconds."""
+
+@final
+class Schedule:
+    """A cron expression with a time zone. Immutable, hashable, picklable."""
+
+    def __new__(
+        cls,
+        expression: str,
+        timezone: str | tzinfo | Zone = 'UTC',
+        *,
+        seed: str | None = None,
+    ) -> Self: ...
+    @property
+    def expression(self) -> str: ...
+    @property
+    def timezone(self) -> tzinfo: ...
+    @property
+    def zone(self) -> Zone: ...
+    @property
+    def seed(self) -> str | None: ...
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        """What was read, for `describe` and `lint`: second minute hour day
+        month weekday year (tuples of ints), weekday_last (weekdays),
+        weekday_nth ((weekday, n) pairs), last_minus, nearest (int or None;
+        0 for LW), and the booleans day_any weekday_any both_days interval
+        reboot seconds last_day."""
+
+    def next(self, after: datetime | None = None) -> datetime | None: ...
+    def previous(self, before: datetime | None = None) -> datetime | None: ...
+    def matches(self, at: datetime) -> bool: ...
+    def next_epoch(self, after: int) -> int | None: ...
+    def previous_epoch(self, before: int) -> int | None: ...
+    def matches_epoch(self, at: int) -> bool: ...
+    # Completed in Python, by cronsched.schedule:
+    def between(self, start: datetime, end: datetime) -> Any: ...
+    @classmethod
+    def from_fields(cls, **fields: Any) -> Schedule: ...
+    def describe(self) -> str: ...
+    def lint(self) -> tuple[Any, ...]: ...
+
+class Event(NamedTuple):
+    """What the native thread has to tell; times are UTC seconds."""
+
+    kind: Literal[
+        'owned', 'disowned', 'started', 'retry', 'ended', 'skipped', 'missed',
+        'clock', 'fault',
+    ]
+    outcome: str | None
+    app: int
+    call: int
+    job: int
+    scheduled: int
+    until: int
+    count: int
+    step: float
+    due: float
+    at: float
+    took: float
+    attempt: int
+    status: int
+    detail: str | None
+
+class Delivery(NamedTuple):
+    """One attempt of a manual scheduler, to be completed."""
+
+    run: int
+    app: int
+    call: int
+    job: int
+    application_id: str
+    job_name: str
+    url: str
+    method: str
+    headers: dict[str, str]
+    scheduled: int
+    due: float
+    attempt: int
+    timeout: float
+
+@final
+class Scheduler:
+    """The native scheduler: one thread for all application ids of a process.
+    With `manual` (UTC seconds) it has no thread and its clock stands."""
+
+    def __init__(
+        self,
+        *,
+        max_concurrency: int = 32,
+        max_per_application: int = 4,
+        events: int = 8192,
+        lease_directory: str | None = None,
+        user_agent: str | None = None,
+        manual: float | None = None,
+    ) -> None: ...
+    def define(
+        self,
+        name: str,
+        schedule: Schedule,
+        *,
+        timeout: float = 3600.0,
+        connect_timeout: float = 10.0,
+        retries: int = 0,
+        backoff: float = 1.0,
+        catch_up: float | None = 600.0,
+        overlap: Literal['skip', 'queue', 'allow'] = 'skip',
+        coalesce: bool = True,
+        once: bool = False,
+        method: Literal['POST', 'GET'] = 'POST',
+        claims: bool = False,
+    ) -> int: ...
+    def redefine(self, job: int, schedule: Schedule) -> None: ...
+    def open(self, application_id: str, key: bytes | None = None) -> int: ...
+    def add(
+        self,
+        app: int,
+        job: int,
+        url: str,
+        *,
+        offset: float | None = None,
+        due: float | None = None,
+    ) -> int:
+        """`offset` None: seeded by the URL, up to 30 s. `due` None: from the
+        schedule; else the first due time in UTC seconds, as it is."""
+
+    def remove(self, call: int) -> None: ...
+    def fire(self, call: int, scheduled: int) -> None: ...
+    def start(self) -> None: ...
+    def stop(self, timeout: float = 2.0) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def events(self, timeout: float = 0.0, most: int = 256) -> list[Event]: ...
+    def interrupt(self) -> None: ...
+    def stats(self) -> dict[str, int]:
+        """jobs apps owned calls waiting in_flight backing_off started ended
+        skipped missed events_dropped turns running"""
+
+    # Manual schedulers only:
+    def advance(self, elapsed: float, step: float = 0.0) -> None: ...
+    def idle(self) -> float | None:
+        """Seconds until something is due; None for never."""
+
+    def take(self) -> Delivery | None: ...
+    def complete(
+        self,
+        run: int,
+        status: int = 200,
+        *,
+        delivery: Literal['answered', 'timed_out', 'not_connected', 'broken'] = 'answered',
+        retry_after: int | None = None,
+        outcome: str = '',
+        detail: str = '',
+        took: float = 0.0,
+    ) -> None: ...

@@ -1,0 +1,33 @@
+"""The record of runs: who claimed them, how they ended.
+
+Example::
+
+    ledger = open_ledger('sqlite:///var/lib/app/cronsched/ledger.sqlite3')
+    claim = ledger.claim(Run('org/zug', 'cleanup', 1792000000), attempt=1)
+    if claim.granted:
+        ...
+        ledger.finish(claim, 'ok', took=0.2)
+
+"Once" rests on the claim and on nothing else: a unique key (application id,
+job, scheduled) in a store that all receivers share.
+"""
+
+from cronsched.ledger.base import (
+    OUTCOMES,
+    Application,
+    Claim,
+    Ledger,
+    LedgerError,
+    Row,
+    Run,
+)
+
+__all__ = ['OUTCOMES', 'Application', 'Claim', 'Ledger', 'LedgerError', 'Row', 'Run', 'open_ledger']
+
+
+def open_ledger(url: str) -> Ledger:
+    """The ledger at `url`: ``sqlite:///absolute/path`` (RFC 3986, as
+    SQLAlchemy writes it). Raises `LedgerError`, saying what to write."""
+    from cronsched.ledger.sqlite import SQLiteLedger
+
+    return SQLiteLedger.from_url(url)
