@@ -1,0 +1,41 @@
+"""Cron for web applications: decorate a view, and it is called on time.
+
+Example::
+
+    class App(cronsched.morepath.CronApp):
+        pass
+
+    @App.cronjob(hour=8, minute=0, timezone='Europe/Zurich')
+    def cleanup_stuff(request):
+        ...
+
+Importing starts no thread and opens no file.
+"""
+
+from cronsched._cronsched import Scheduler, parse_cron, seeded_offset
+from cronsched._version import __version__
+from cronsched.errors import (
+    ConfigurationError,
+    CronError,
+    DuplicateJobError,
+    ExpressionError,
+    OptionError,
+    SchedulerError,
+    ZoneError,
+)
+from cronsched.schedule import Schedule
+
+__all__ = [
+    'ConfigurationError',
+    'CronError',
+    'DuplicateJobError',
+    'ExpressionError',
+    'OptionError',
+    'Schedule',
+    'Scheduler',
+    'SchedulerError',
+    'ZoneError',
+    '__version__',
+    'parse_cron',
+    'seeded_offset',
+]

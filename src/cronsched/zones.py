@@ -1,0 +1,161 @@
+"""Time zones: from what a caller wrote to the rules the native side uses.
+
+Example::
+
+    zone = resolve('Europe/Zurich')
+    zone = resolve(ZoneInfo('Europe/Zurich'))
+    zone = resolve(timezone(timedelta(hours=2)))
+
+The bytes are found as `zoneinfo` finds them (PEP 615): along
+`zoneinfo.TZPATH`, then in the `tzdata` package. Rules change while a process
+runs; `refresh` looks at the files and loads what is new.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import os
+import threading
+import zoneinfo
+from dataclasses import dataclass
+from datetime import timedelta, tzinfo
+from datetime import timezone as fixed_timezone
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from cronsched import _cronsched
+from cronsched._cronsched import Zone
+from cronsched.errors import ZoneError
+
+__all__ = ['refresh', 'resolve']
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a zone came from, and what the file looked like then."""
+
+    path: Path
+    signature: tuple[int, int, int]   # inode, size in bytes, mtime in ns
+    data: bytes
+
+
+_loaded: dict[str, tuple[Zone, Source]] = {}
+_lock = threading.Lock()
+
+
+def resolve(timezone: Any) -> Zone:
+    """The rules behind `timezone`: an IANA name, a `ZoneInfo`, a pytz zone, a
+    `datetime.timezone`, or a `Zone`. Raises `ZoneError` for anything else."""
+    if isinstance(timezone, Zone):
+        return timezone
+    name = timezone if isinstance(timezone, str) else _name_of(timezone)
+    if name is None:
+        return _resolve_fixed(timezone)
+    with _lock:
+        if name not in _loaded:
+            _loaded[name] = _load(name)
+        return _loaded[name][0]
+
+
+def refresh() -> dict[Zone, Zone]:
+    """Load again the zones whose files have changed; old to new. Schedules
+    made before keep the old rules: make them again."""
+    changed: dict[Zone, Zone] = {}
+    with _lock:
+        for name, (zone, source) in list(_loaded.items()):
+            if not _has_changed(source):
+                continue
+            try:
+                fresh = _load(name, fresh=True)
+            except ZoneError:
+                continue   # caught in the middle of an update; looked at again
+            _loaded[name] = fresh
+            if fresh[1].data != source.data:
+                changed[zone] = fresh[0]
+    if changed:
+        _cronsched.forget_zones()
+    return changed
+
+
+def _name_of(timezone: Any) -> str | None:
+    """The IANA name of a `ZoneInfo` or a pytz zone."""
+    name = getattr(timezone, 'key', None) or getattr(timezone, 'zone', None)
+    return name if isinstance(name, str) else None
+
+
+def _resolve_fixed(timezone: Any) -> Zone:
+    offset = timezone.utcoffset(None) if isinstance(timezone, tzinfo) else None
+    if not isinstance(offset, timedelta):
+        raise ZoneError(
+            f'{timezone!r} is not a time zone cronsched knows: write an IANA name like '
+            "'Europe/Zurich', a ZoneInfo with a key, or a datetime.timezone"
+        )
+    seconds, rest = divmod(offset, timedelta(seconds=1))
+    if rest:
+        raise ZoneError(f'{timezone!r} is not a whole number of seconds from UTC')
+    return Zone.fixed(str(fixed_timezone(offset)), seconds, fixed_timezone(offset))
+
+
+def _load(name: str, *, fresh: bool = False) -> tuple[Zone, Source]:
+    source = _find(name)
+    if fresh:
+        zoneinfo.ZoneInfo.clear_cache(only_keys=[name])
+    try:
+        info = zoneinfo.ZoneInfo(name)
+        return Zone.from_tzif(name, source.data, info), source
+    except (ValueError, OSError, EOFError) as error:
+        raise ZoneError(f'time zone {name!r} in {source.path} cannot be read: {error}') from error
+
+
+def _find(name: str) -> Source:
+    for path in _candidates(name):
+        try:
+            return _read(path)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            continue
+        except OSError as error:
+            raise ZoneError(f'time zone {name!r} cannot be read: {error}') from error
+    raise ZoneError(f'{name!r} is not an IANA time zone{_suggestion(name)}')
+
+
+def _candidates(name: str) -> list[Path]:
+    parts = name.split('/')
+    if any(part in ('', '.', '..') or '\0' in part or '\\' in part for part in parts):
+        return []
+    places = [Path(root, *parts) for root in zoneinfo.TZPATH]
+    try:
+        tzdata = importlib.resources.files('tzdata')
+    except ModuleNotFoundError:
+        return places
+    return [*places, Path(str(tzdata.joinpath('zoneinfo', *parts)))]
+
+
+def _read(path: Path) -> Source:
+    with path.open('rb') as file:
+        return Source(path, _signature(os.fstat(file.fileno())), file.read())
+
+
+def _signature(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _has_changed(source: Source) -> bool:
+    try:
+        return _signature(source.path.stat()) != source.signature
+    except OSError:
+        return True   # moved away: another place may have it now
+
+
+def _suggestion(name: str) -> str:
+    names = zoneinfo.available_timezones()
+    by_folded = {known.casefold(): known for known in names}
+    folded = name.strip().replace(' ', '_').casefold()
+    close = [folded] if folded in by_folded else get_close_matches(folded, by_folded, n=1)
+    if not close:
+        # A bare city: people write 'Zurich' for 'Europe/Zurich'.
+        close = [known for known in sorted(by_folded) if known.rpartition('/')[2] == folded][:1]
+    return f': did you mean {by_folded[close[0]]!r}?' if close else ''
+
+
+_cronsched.set_zone_resolver(resolve)
