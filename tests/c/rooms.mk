@@ -5,6 +5,7 @@ mem      := mem
 clock    := clock
 base     := status mem clock
 
+USES_test_mem     := mem
 USES_test_heap    := heap
 USES_test_ring    := ring $(base)
 USES_test_table   := table $(base)
