@@ -12,7 +12,7 @@
 
 struct cs_mt {
     uint32_t state[CS_MT_SIZE];
-    int index;   /* next word to hand out */
+    int index;   /* next word to renew and hand out */
 };
 
 /* init_by_array; `count` is at least 1. */
