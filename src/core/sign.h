@@ -35,7 +35,8 @@ struct cs_sign_request {
     int32_t attempt;
 };
 
-/* CS_NOMEM. `headers` must not move afterwards (`list` points into it). */
+/* CS_NOMEM; CS_RANGE when `scheduled_s` is outside the years 1 to 9999.
+ * `headers` must not move afterwards (`list` points into it). */
 enum cs_status cs_sign(const struct cs_sign_request *request,
                        struct cs_sign_headers *headers);
 
