@@ -4,6 +4,7 @@ status   := status
 mem      := mem
 clock    := clock
 base     := status mem clock
+expr     := expr expr_field expr_rule expr_hint expr_stray expr_guess expr_format
 
 USES_test_mem     := mem
 USES_test_heap    := heap
@@ -17,12 +18,18 @@ USES_test_mt19937 := mt19937
 USES_test_offset  := offset mt19937 digest $(base)
 USES_test_sign    := sign digest civil $(base)
 USES_test_tzrule  := tzrule civil $(base)
+USES_test_tzif    := tzif $(base)
 USES_test_zone    := zone tzif tzrule civil $(base)
-USES_test_expr    := expr offset mt19937 digest civil $(base)
+USES_test_expr    := $(expr) $(base)
 USES_test_days    := days civil
-USES_test_next    := next days expr zone tzif tzrule civil offset mt19937 digest $(base)
+USES_test_next    := next days $(expr) zone tzif tzrule civil offset mt19937 digest $(base)
 USES_test_http    := http $(base)
 USES_test_lease   := lease digest $(base)
-USES_test_agenda  := agenda next days expr zone tzif tzrule civil offset mt19937 digest heap table $(base)
-USES_test_sched   := sched agenda next days expr zone tzif tzrule civil offset mt19937 digest heap table ring alarm lease http sign $(base)
+USES_test_agenda  := agenda next days $(expr) zone tzif tzrule civil offset mt19937 digest heap table $(base)
+USES_test_sched   := sched agenda next days $(expr) zone tzif tzrule civil offset mt19937 digest heap table ring alarm lease http sign $(base)
 USES_test_torture := $(USES_test_sched)
+
+# What a test needs besides rooms, from tests/c.
+EXTRA_test_http    := server.c
+EXTRA_test_sched   := server.c
+EXTRA_test_torture := server.c

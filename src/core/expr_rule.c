@@ -1,0 +1,63 @@
+/* The tables behind expr_rule.h. Names are compared as three lower-case
+ * letters packed into one number: setting bit 5 lowers a letter and turns
+ * nothing else into one.
+ */
+#include "expr_rule.h"
+
+#include <stdint.h>
+
+#include "expr.h"
+
+static const char *const month_words[CS_EXPR_MONTHS] = {
+    "JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE", "JULY", "AUGUST",
+    "SEPTEMBER", "OCTOBER", "NOVEMBER", "DECEMBER"
+};
+static const char *const weekday_words[CS_EXPR_WEEKDAYS] = {
+    "SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY",
+    "SATURDAY"
+};
+
+const struct cs_expr_rule cs_expr_rules[7] = {
+    {"second", 0, 59, 59, 0, 0, 0},
+    {"minute", 0, 59, 59, 0, 0, 0},
+    {"hour", 0, 23, 23, 0, 0, 0},
+    {"day", 1, 31, 31, 0, 0, 0},
+    {"month", 1, 12, 12, CS_EXPR_MONTHS, 1, month_words},
+    {"weekday", 0, 7, 6, CS_EXPR_WEEKDAYS, 0, weekday_words},
+    {"year", CS_EXPR_FIRST_YEAR, CS_EXPR_LAST_YEAR, CS_EXPR_LAST_YEAR, 0, 0,
+     0},
+};
+
+#define PACK(a, b, c) ((uint32_t)(a) << 16 | (uint32_t)(b) << 8 | (c))
+
+static const uint32_t packed_months[CS_EXPR_MONTHS] = {
+    PACK('j', 'a', 'n'), PACK('f', 'e', 'b'), PACK('m', 'a', 'r'),
+    PACK('a', 'p', 'r'), PACK('m', 'a', 'y'), PACK('j', 'u', 'n'),
+    PACK('j', 'u', 'l'), PACK('a', 'u', 'g'), PACK('s', 'e', 'p'),
+    PACK('o', 'c', 't'), PACK('n', 'o', 'v'), PACK('d', 'e', 'c')
+};
+static const uint32_t packed_weekdays[CS_EXPR_WEEKDAYS] = {
+    PACK('s', 'u', 'n'), PACK('m', 'o', 'n'), PACK('t', 'u', 'e'),
+    PACK('w', 'e', 'd'), PACK('t', 'h', 'u'), PACK('f', 'r', 'i'),
+    PACK('s', 'a', 't')
+};
+
+int cs_expr_name_value(enum cs_field field, const char *letters)
+{
+    const struct cs_expr_rule *rule = &cs_expr_rules[field];
+    const uint32_t *packed =
+        field == CS_FIELD_MONTH ? packed_months : packed_weekdays;
+    uint32_t wanted = PACK((unsigned char)letters[0] | 32,
+                           (unsigned char)letters[1] | 32,
+                           (unsigned char)letters[2] | 32);
+
+    for (int i = 0; i < rule->names; i++)
+        if (packed[i] == wanted)
+            return rule->first_name + i;
+    return -1;
+}
+
+const char *cs_expr_field_name(enum cs_field field)
+{
+    return field < CS_FIELD_NONE ? cs_expr_rules[field].name : "expression";
+}
