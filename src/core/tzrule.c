@@ -175,7 +175,8 @@ static bool read_daylight(struct cursor *in, struct cs_tzrule *rule)
     rule->daylight_s = rule->standard_s + HOUR_S;
     if (!skip_name(in))
         return false;
-    if (peek(in) != ',' && !read_offset(in, &rule->daylight_s))
+    if (in->at < in->size && peek(in) != ','
+        && !read_offset(in, &rule->daylight_s))
         return false;
     return read_change(in, &rule->start) && read_change(in, &rule->end);
 }

@@ -226,22 +226,23 @@ static int64_t clamp(int64_t value, int64_t least, int64_t most)
 }
 
 /* Which span holds an instant: one between those that hold the ends of the
- * instant's bucket. */
+ * instant's bucket. In real zones these are the same or neighbours, so only
+ * the last line runs, and it does not branch. */
 static uint32_t find(const struct cs_zone *zone, int64_t at_utc_s)
 {
     int64_t inside_s = clamp(at_utc_s, CS_ZONE_FIRST_S, CS_ZONE_END_S - 1);
     const uint16_t *bucket = zone->index + (inside_s >> BUCKET_SHIFT);
     uint32_t low = bucket[0], high = bucket[1];
 
-    while (low < high) {
-        uint32_t middle = (low + high + 1) / 2;
+    while (high - low > 1) {
+        uint32_t middle = (low + high) / 2;
 
         if (zone->spans[middle].start_s <= inside_s)
             low = middle;
         else
-            high = middle - 1;
+            high = middle;
     }
-    return low;
+    return low + (zone->spans[low + 1].start_s <= inside_s);
 }
 
 void cs_zone_span_at(const struct cs_zone *zone, int64_t at_utc_s,
