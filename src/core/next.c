@@ -34,10 +34,10 @@ static int bit_from(uint64_t set, int bit)
     return set ? __builtin_ctzll(set) : -1;
 }
 
-/* The last set bit up to `bit` (-1 to 63), or -1. */
-static int bit_until(uint64_t set, int bit)
+/* The last set bit below `end` (0-63), or -1. */
+static int bit_before(uint64_t set, int end)
 {
-    set &= (UINT64_C(2) << bit) - 1;
+    set &= (UINT64_C(1) << end) - 1;
     return set ? 63 - __builtin_clzll(set) : -1;
 }
 
@@ -54,9 +54,9 @@ static int32_t first_time(const struct cs_expr *expr)
 
 static int32_t last_time(const struct cs_expr *expr)
 {
-    return second_of_day(bit_until(expr->hour, 23),
-                         bit_until(expr->minute, 59),
-                         bit_until(expr->second, 59));
+    return second_of_day(bit_before(expr->hour, 24),
+                         bit_before(expr->minute, 60),
+                         bit_before(expr->second, 60));
 }
 
 /* The first matching second of the day that is not before `from`, or
@@ -89,19 +89,19 @@ static int32_t time_until(const struct cs_expr *expr, int32_t until)
 
     if (expr->hour >> hour & 1) {
         if (expr->minute >> minute & 1)
-            second = bit_until(expr->second, until % 60);
+            second = bit_before(expr->second, until % 60 + 1);
         if (second < 0) {
-            minute = bit_until(expr->minute, minute - 1);
-            second = bit_until(expr->second, 59);
+            minute = bit_before(expr->minute, minute);
+            second = bit_before(expr->second, 60);
         }
         if (minute >= 0)
             return second_of_day(hour, minute, second);
     }
-    hour = bit_until(expr->hour, hour - 1);
+    hour = bit_before(expr->hour, hour);
     if (hour < 0)
         return NO_TIME;
-    return second_of_day(hour, bit_until(expr->minute, 59),
-                         bit_until(expr->second, 59));
+    return second_of_day(hour, bit_before(expr->minute, 60),
+                         bit_before(expr->second, 60));
 }
 
 /* Local time */
