@@ -6,6 +6,9 @@
  * cookies, connect and total timeout, no signals; of the answer the first KiB
  * is kept, up to 64 KiB are read and dropped, then the transfer is ended (the
  * answer's status counts).
+ *
+ * The thread that uses this room, or frees it, has SIGPIPE blocked or the
+ * process ignores it: libcurl is told to touch no signal.
  */
 #ifndef CS_HTTP_H
 #define CS_HTTP_H
@@ -61,29 +64,34 @@ struct cs_http_answer {
  * libcurl found at run time cannot serve (older than 7.68, no threads). */
 enum cs_status cs_http_init(struct cs_error *error);
 
-/* `connections` bounds kept and open connections. CS_NOMEM. */
+/* `connections` is how many requests the caller will have in flight, and
+ * bounds the connections kept for reuse. More requests than that are sent
+ * too, at once: none ever waits in here for another. CS_NOMEM. */
 enum cs_status cs_http_new(size_t connections, struct cs_http **http);
 
 /* Ends what is in flight without an answer. NULL is allowed. */
 void cs_http_free(struct cs_http *http);
 
-/* After a fork, in the child: forget `http` without touching the
- * connections, which are the parent's (curl is not fork-safe). Leaks on
- * purpose. */
+/* After a fork, in the child: forget `http`. Its sockets are closed, which
+ * the other side does not notice while the parent lives; libcurl's handles,
+ * which are not fork-safe, are not touched, but leaked on purpose.
+ * Async-signal-safe. NULL is allowed. */
 void cs_http_abandon(struct cs_http *http);
 
-/* CS_OK, CS_NOMEM, CS_SYNTAX for a URL that libcurl cannot read. */
+/* CS_OK, CS_NOMEM, CS_SYNTAX for a URL that libcurl cannot read. Sends
+ * nothing yet: the next poll does. Never waits. */
 enum cs_status cs_http_submit(struct cs_http *http,
                               const struct cs_http_request *request,
                               struct cs_error *error);
 
-/* End a request that was submitted with `tag`, without an answer. CS_UNKNOWN
- * if none is in flight. */
+/* End a request that was submitted with `tag`, without an answer (also one
+ * whose answer was not reaped yet). CS_UNKNOWN if there is none. */
 enum cs_status cs_http_cancel(struct cs_http *http, const void *tag);
 
 /* The one sleep: until something happens on a connection, `extra_fd` (or -1)
- * is readable, cs_http_wake is called, or `timeout_ms` is over. Moves the
- * transfers on. */
+ * is readable, cs_http_wake is called, or `timeout_ms` is over; not at all
+ * while an answer waits to be reaped. Moves the transfers on. CS_NOMEM,
+ * CS_SYSTEM: it may not have slept, so the caller must. */
 enum cs_status cs_http_poll(struct cs_http *http, int extra_fd,
                             int timeout_ms);
 
