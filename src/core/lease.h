@@ -24,15 +24,18 @@ struct cs_lease {
     uint64_t device, inode;
 };
 
-/* `directory` exists, is ours, and nobody else can write to it: checked
- * (CS_STATE says what is wrong). Opens or makes `directory`/lease with
- * O_NOFOLLOW | O_CLOEXEC, 0600, no truncation. CS_SYSTEM, CS_NOMEM. */
+/* `directory` exists, is ours, no symbolic link, and nobody else can write to
+ * it: checked (CS_STATE says what is wrong). Opens or makes
+ * `directory`/lease with O_NOFOLLOW | O_CLOEXEC, 0600, no truncation; one
+ * that others can open is refused (CS_STATE), for they could lock it.
+ * CS_SYSTEM, CS_NOMEM. Writes `lease` only on success. */
 enum cs_status cs_lease_open(struct cs_lease *lease, const char *directory,
                              struct cs_error *error);
 
 /* Gives every byte back. Safe on a zeroed lease with fd -1, and twice. In a
  * forked child this only drops the child's descriptor, never the parent's
- * locks. */
+ * locks. A child that neither closes nor execs keeps them beyond the parent's
+ * death: it must close. */
 void cs_lease_close(struct cs_lease *lease);
 
 /* Which byte stands for `application_id`. CS_NOMEM. */
@@ -40,7 +43,8 @@ enum cs_status cs_lease_position(const char *application_id, size_t size,
                                  int64_t *position);
 
 /* CS_OK: held by us now (also when it was before). CS_BUSY: another holds it.
- * CS_SYSTEM. Never waits. */
+ * CS_STATE: the file is no longer current, open again. CS_SYSTEM. Never
+ * waits. */
 enum cs_status cs_lease_take(struct cs_lease *lease, int64_t position,
                              struct cs_error *error);
 
