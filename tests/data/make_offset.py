@@ -51,14 +51,9 @@ def url(number: int) -> str:
 def rows() -> list[tuple[str, int]]:
     found = [(seed, limit) for seed in SEEDS for limit in (30_000, 0)]
     found += [(url(0), limit) for limit in LIMITS]
-    found += [
-        (url(number), LIMITS[number % len(LIMITS)]) for number in range(80)
-    ]
+    found += [(url(number), LIMITS[number % len(LIMITS)]) for number in range(80)]
     # The first and last byte of a seed of each size differ.
-    found += [
-        ('s' + '.' * (size - 2) + chr(65 + size % 26), 30_000)
-        for size in SIZES
-    ]
+    found += [('s' + '.' * (size - 2) + chr(65 + size % 26), 30_000) for size in SIZES]
     return found
 
 

@@ -1,0 +1,259 @@
+"""The arrows of ARCHITECTURE.md, read from every `#include` and `import`.
+
+An arrow "uses" goes to a lower floor, or stays within its room. A new room
+or module gets its floor here, in FLOORS or MODULES.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / 'src'
+CORE = SOURCE / 'core'
+PACKAGE = SOURCE / 'cronsched'
+
+# The rooms of the core by floor, the binding above them all.
+FLOORS = {
+    room: floor
+    for floor, rooms in enumerate(
+        (
+            'status mem',
+            'clock civil heap ring table digest mt19937',
+            'expr tzrule tzif offset sign alarm http lease',
+            'zone days',
+            'next',
+            'agenda',
+            'sched',
+            'binding',
+        )
+    )
+    for room in rooms.split()
+}
+
+# Files that belong to a room without bearing its name (`expr_hint.c` does).
+ROOM_OF = {
+    'collect': 'agenda',
+    'plan': 'agenda',
+    'run': 'agenda',
+    '_cronsched': 'binding',
+}
+
+# Headers from outside that only one room may know.
+HOMES = {
+    'Python.h': 'binding',
+    'curl/': 'http',
+    'pthread.h': 'sched',
+    'openssl/': 'digest',
+}
+
+# What the core never calls, but in the room named.
+BANNED = {
+    **dict.fromkeys(('malloc', 'calloc', 'realloc', 'free'), 'mem'),
+    **dict.fromkeys(('localtime', 'localtime_r', 'mktime'), None),
+    **dict.fromkeys(('setenv', 'putenv', 'getenv', 'strtok'), None),
+    **dict.fromkeys(('sprintf', 'vsprintf', 'strcpy', 'strcat'), None),
+    **dict.fromkeys(('gets', 'atoi', 'atol', 'rand', 'srand'), None),
+    'time': 'clock',
+}
+
+# Rooms that may keep a variable for the whole process: the allocator's test
+# switch, and the one scheduler.
+STATEFUL = {'mem', 'sched'}
+
+# The modules of the package by floor; `__init__` is the roof.
+MODULES = {
+    module: floor
+    for floor, modules in enumerate(
+        (
+            '_cronsched _version',
+            'errors',
+            'zones options directories',
+            'schedule ledger',
+            'signing delivery lint describe',
+            'job',
+            'registry',
+            'scheduler reporter',
+            'app frameworks',
+            'morepath onegov testing cli',
+            '__init__ __main__',
+        )
+    )
+    for module in modules.split()
+}
+
+CORE_FILES = sorted(CORE.glob('*.[ch]'))
+NATIVE_FILES = [
+    *CORE_FILES,
+    *sorted(SOURCE.glob('*.c')),
+    *sorted(SOURCE.glob('binding/*.[ch]')),
+]
+MODULE_FILES = sorted(PACKAGE.rglob('*.py'))
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
+COMMENT_OR_TEXT = re.compile(
+    r"""/\*.*?\*/ | //[^\n]* | "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*'""",
+    re.DOTALL | re.VERBOSE,
+)
+VARIABLE = re.compile(r'^static\s+(?!.*\b(?:const|inline)\b)[^()\n]*[;={]\s*$', re.MULTILINE)
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(SOURCE))
+
+
+def room_of(file: str) -> str:
+    """The room of a file, by the longest part of its name that is one."""
+    path = Path(file)
+    if path.parent.name == 'binding':
+        return 'binding'
+    if path.stem in ROOM_OF:
+        return ROOM_OF[path.stem]
+    room = path.stem if path.stem in FLOORS else path.stem.split('_')[0]
+    assert room in FLOORS, f'{file}: give the room {room!r} a floor in FLOORS, {__file__}'
+    return room
+
+
+def includes_of(path: Path) -> list[tuple[str, str]]:
+    """Each include as its kind, `<` or `"`, and its name."""
+    return INCLUDE.findall(path.read_text())
+
+
+def code_of(path: Path) -> str:
+    """The text without comments and literals."""
+    return COMMENT_OR_TEXT.sub(' ', path.read_text())
+
+
+@pytest.mark.parametrize('path', NATIVE_FILES, ids=name_of)
+def test_an_include_goes_to_a_lower_floor(path: Path) -> None:
+    room = room_of(name_of(path))
+    for kind, name in includes_of(path):
+        if kind == '"':
+            other = room_of(name)
+            assert other == room or FLOORS[other] < FLOORS[room], (
+                f'{name_of(path)} ({room}, floor {FLOORS[room]}) uses '
+                f'{name} ({other}, floor {FLOORS[other]})'
+            )
+
+
+def test_no_file_includes_itself_through_others() -> None:
+    graph = {
+        path.name: [Path(name).name for kind, name in includes_of(path) if kind == '"']
+        for path in NATIVE_FILES
+    }
+
+    def walk(name: str, way: tuple[str, ...]) -> None:
+        assert name not in way, ' -> '.join((*way, name))
+        for other in graph[name]:
+            walk(other, (*way, name))
+
+    for name in graph:
+        walk(name, ())
+
+
+@pytest.mark.parametrize('path', NATIVE_FILES, ids=name_of)
+def test_a_header_from_outside_has_one_home(path: Path) -> None:
+    room = room_of(name_of(path))
+    for kind, name in includes_of(path):
+        for start, home in HOMES.items():
+            if kind == '<' and name.startswith(start):
+                assert room == home, f'{name_of(path)} includes {name}, which only {home} may'
+
+
+@pytest.mark.parametrize('path', sorted(CORE.glob('*.c')), ids=name_of)
+def test_a_source_includes_a_header_of_its_room_first(path: Path) -> None:
+    kind, name = includes_of(path)[0]
+    assert kind == '"'
+    assert room_of(name) == room_of(name_of(path))
+
+
+@pytest.mark.parametrize('path', CORE_FILES, ids=name_of)
+def test_the_core_calls_nothing_that_is_banned(path: Path) -> None:
+    room = room_of(name_of(path))
+    called = set(re.findall(r'\b(\w+)\s*\(', code_of(path)))
+    for name in called & BANNED.keys():
+        assert BANNED[name] == room, f'{name_of(path)} calls {name}()'
+
+
+@pytest.mark.parametrize('path', CORE_FILES, ids=name_of)
+def test_the_core_keeps_no_variable_for_the_process(path: Path) -> None:
+    found = VARIABLE.findall(code_of(path))
+    assert not found or room_of(name_of(path)) in STATEFUL, found
+
+
+@pytest.mark.parametrize('compiler', ['gcc', 'clang'])
+@pytest.mark.parametrize('path', sorted(CORE.glob('*.h')), ids=name_of)
+def test_a_header_compiles_alone(path: Path, compiler: str) -> None:
+    if not shutil.which(compiler):
+        pytest.skip(f'there is no {compiler} here')
+    subprocess.run(
+        [
+            compiler,
+            *('-x', 'c', '-std=c11', '-D_GNU_SOURCE', '-fsyntax-only'),
+            *('-Wall', '-Wextra', '-Wpedantic', '-Werror', str(path)),
+        ],
+        check=True,
+        timeout=60,
+    )
+
+
+def extension() -> dict[str, list[str]]:
+    settings = tomllib.loads((ROOT / 'pyproject.toml').read_text())
+    (module,) = settings['tool']['setuptools']['ext-modules']
+    return module
+
+
+def test_every_source_is_built_into_the_extension() -> None:
+    sources = {str(path.relative_to(ROOT)) for path in NATIVE_FILES if path.suffix == '.c'}
+    assert set(extension()['sources']) == sources
+
+
+def test_no_include_path_hides_a_header_of_the_system() -> None:
+    # <pthread.h> includes <sched.h>, and would find the core's.
+    assert 'src/core' not in extension().get('include-dirs', [])
+
+
+def module_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix('.py')
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Each module of the package that the file imports, wherever it does."""
+    package = ('cronsched', *path.relative_to(PACKAGE).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) + 1 - node.level] if node.level else ()
+            source = '.'.join((*above, *filter(None, [node.module])))
+            names = [f'{source}.{alias.name}' for alias in node.names]
+        else:
+            continue
+        for name in names:
+            first, *rest = name.split('.')
+            if first == 'cronsched':
+                # What is no module comes from `__init__`.
+                yield rest[0] if rest and is_module(rest[0]) else '__init__'
+
+
+def is_module(name: str) -> bool:
+    return name in MODULES or any(module_of(path) == name for path in MODULE_FILES)
+
+
+@pytest.mark.parametrize('path', MODULE_FILES, ids=name_of)
+def test_an_import_goes_to_a_lower_floor(path: Path) -> None:
+    module = module_of(path)
+    for other in imports_of(path):
+        for name in (module, other):
+            assert name in MODULES, f'give the module {name!r} a floor in MODULES, {__file__}'
+        assert other == module or MODULES[other] < MODULES[module], (
+            f'{name_of(path)} (floor {MODULES[module]}) imports {other} (floor {MODULES[other]})'
+        )
