@@ -49,29 +49,56 @@ static int split(const char *at, const char *end, struct span spans[FIELDS])
     }
 }
 
-/* One form for each meaning: what adds nothing is dropped. */
-static void settle(struct cs_expr *expr)
+/* Do the years lack one? */
+static bool some_years(const uint64_t year[4])
 {
-    int covered = ~expr->weekday;
+    for (int i = 0; i < 4; i++)
+        if (year[i] != all_years[i])
+            return true;
+    return false;
+}
 
+/* The expression that a draft means, in one form for each meaning: what adds
+ * nothing is dropped. */
+static void settle(const struct cs_expr_draft *draft, struct cs_expr *expr)
+{
+    const uint64_t *sets = draft->sets;
+    uint64_t weekday = sets[CS_FIELD_WEEKDAY];
+
+    expr->second = sets[CS_FIELD_SECOND];
+    expr->minute = sets[CS_FIELD_MINUTE];
+    expr->hour = (uint32_t)sets[CS_FIELD_HOUR];
+    expr->day = (uint32_t)sets[CS_FIELD_DAY];
+    expr->month = (uint16_t)sets[CS_FIELD_MONTH];
+    expr->weekday = (uint8_t)((weekday | weekday >> 7) & 0x7f);
+    memcpy(expr->year, sets + CS_FIELD_YEAR, sizeof(expr->year));
+    expr->weekday_last = draft->weekday_last & (uint8_t)~expr->weekday;
+    for (int i = 0; i < 5; i++)
+        expr->weekday_nth[i] =
+            draft->weekday_nth[i] & (uint8_t)~expr->weekday;
+    expr->last_minus = draft->last_minus;
+    expr->nearest = draft->nearest;
+    expr->flags = draft->flags;
     if (expr->second != 1)
         expr->flags |= CS_EXPR_SECONDS;
-    if (memcmp(expr->year, all_years, sizeof(all_years)) != 0)
+    if (some_years(expr->year))
         expr->flags |= CS_EXPR_YEAR;
     if (expr->day == ALL_DAYS) {
         expr->flags &= (uint16_t)~CS_EXPR_LAST_DAY;
         expr->last_minus = 0;
     }
-    expr->weekday_last &= (uint8_t)covered;
-    for (int i = 0; i < 5; i++)
-        expr->weekday_nth[i] &= (uint8_t)covered;
 }
 
 static enum cs_status read_fields(struct cs_expr_reader *reader,
                                   const struct span *spans, int count)
 {
     int field = count == 5 ? CS_FIELD_MINUTE : CS_FIELD_SECOND;
+    uint64_t *sets = reader->draft.sets;
 
+    if (count == 5)
+        sets[CS_FIELD_SECOND] = 1;
+    if (count < FIELDS)
+        memcpy(sets + CS_FIELD_YEAR, all_years, sizeof(all_years));
     for (int i = 0; i < count; i++, field++) {
         enum cs_status status;
 
@@ -123,8 +150,7 @@ static enum cs_status read_nickname(struct cs_expr_reader *reader,
     if (!found || count > 1)
         return cs_hint_nickname(&reader->place);
     if (!found->means) {
-        memset(reader->expr, 0, sizeof(*reader->expr));
-        reader->expr->flags = CS_EXPR_REBOOT;
+        reader->draft.flags = CS_EXPR_REBOOT;
         return CS_OK;
     }
     count = split(found->means, found->means + strlen(found->means), spans);
@@ -162,53 +188,28 @@ enum cs_status cs_expr_parse(const char *text, size_t size, const char *seed,
                              size_t seed_size, struct cs_expr *expr,
                              struct cs_error *error)
 {
-    struct cs_expr result = {.second = 1};
-    struct cs_expr_reader reader;
+    struct cs_expr_reader reader = {.seed = seed, .seed_size = seed_size};
     enum cs_status status;
 
     if (size >= CS_EXPR_TEXT_SIZE)
         return refuse_long(size, error);
     reader.place.text = text;
     reader.place.error = error;
-    reader.seed = seed;
-    reader.seed_size = seed_size;
-    reader.plain = false;
-    reader.expr = &result;
-    memcpy(result.year, all_years, sizeof(all_years));
     status = read_words(&reader, text + size);
     if (status)
         return status;
-    if (!(result.flags & CS_EXPR_REBOOT))
-        settle(&result);
-    *expr = result;
+    if (reader.draft.flags & CS_EXPR_REBOOT)
+        *expr = (struct cs_expr){.flags = CS_EXPR_REBOOT};
+    else
+        settle(&reader.draft, expr);
     return CS_OK;
-}
-
-/* The set of a field in an expression, where it fits one word. */
-static uint64_t field_set(const struct cs_expr *expr, enum cs_field field)
-{
-    switch (field) {
-    case CS_FIELD_SECOND:
-        return expr->second;
-    case CS_FIELD_MINUTE:
-        return expr->minute;
-    case CS_FIELD_HOUR:
-        return expr->hour;
-    case CS_FIELD_DAY:
-        return expr->day;
-    case CS_FIELD_MONTH:
-        return expr->month;
-    default:
-        return expr->weekday;
-    }
 }
 
 enum cs_status cs_expr_parse_field(const char *text, size_t size,
                                    enum cs_field field, uint64_t *set,
                                    struct cs_error *error)
 {
-    struct cs_expr result = {0};
-    struct cs_expr_reader reader = {.plain = true, .expr = &result};
+    struct cs_expr_reader reader = {.plain = true};
     enum cs_status status;
 
     if (field >= CS_FIELD_YEAR)
@@ -228,7 +229,9 @@ enum cs_status cs_expr_parse_field(const char *text, size_t size,
     status = cs_expr_read_field(&reader);
     if (status)
         return status;
-    *set = field_set(&result, field);
+    *set = reader.draft.sets[field];
+    if (field == CS_FIELD_WEEKDAY)
+        *set = (*set | *set >> 7) & 0x7f;
     return CS_OK;
 }
 

@@ -118,34 +118,30 @@ static uint64_t run(int first, int last)
 
 static void add(struct cs_expr_reader *reader, int first, int last, int step)
 {
+    uint64_t *set = &reader->draft.sets[reader->place.field];
+
     if (reader->place.field == CS_FIELD_YEAR) {
         first -= CS_EXPR_FIRST_YEAR;
         last -= CS_EXPR_FIRST_YEAR;
     } else if (step == 1) {
-        reader->set[0] |= run(first, last);
+        *set |= run(first, last);
         return;
     }
     for (int value = first; value <= last; value += step)
-        reader->set[value >> 6] |= UINT64_C(1) << (value & 63);
+        set[value >> 6] |= UINT64_C(1) << (value & 63);
 }
 
 static void mark_interval(struct cs_expr_reader *reader)
 {
-    if (reader->place.field <= CS_FIELD_HOUR)
-        reader->expr->flags |= CS_EXPR_INTERVAL;
+    reader->draft.flags |= cs_expr_rules[reader->place.field].interval;
 }
 
-/* A bare star is the whole field; only as the first item does it make the
- * field an unrestricted one. */
-static void mark_any(struct cs_expr_reader *reader, const char *item)
+/* Is `at` the field's first item? */
+static bool leads(const struct cs_expr_reader *reader, const char *at)
 {
-    if (item != reader->place.start
-        && !(item == reader->place.start + 1 && item[-1] == '+'))
-        return;
-    if (reader->place.field == CS_FIELD_DAY)
-        reader->expr->flags |= CS_EXPR_DAY_ANY;
-    if (reader->place.field == CS_FIELD_WEEKDAY)
-        reader->expr->flags |= CS_EXPR_WEEKDAY_ANY;
+    const char *start = reader->place.start;
+
+    return at == start || (at == start + 1 && *start == '+');
 }
 
 static enum cs_status read_star(struct cs_expr_reader *reader)
@@ -158,8 +154,8 @@ static enum cs_status read_star(struct cs_expr_reader *reader)
     status = take_step(reader, &step);
     if (status)
         return status;
-    if (reader->at == item + 1)
-        mark_any(reader, item);
+    if (reader->at == item + 1 && leads(reader, item))
+        reader->draft.flags |= rule->any;
     mark_interval(reader);
     add(reader, rule->low, rule->high, step);
     return CS_OK;
@@ -192,16 +188,16 @@ static enum cs_status read_range(struct cs_expr_reader *reader,
 static enum cs_status read_last_day(struct cs_expr_reader *reader)
 {
     const char *item = reader->at++, *at;
-    struct cs_expr *expr = reader->expr;
+    struct cs_expr_draft *draft = &reader->draft;
     enum cs_status status;
     int before = 0;
 
-    if (expr->flags & CS_EXPR_LAST_DAY)
+    if (draft->flags & CS_EXPR_LAST_DAY)
         return cs_hint_stray(&reader->place, item);
     if (take(reader, 'W')) {
         if (item != reader->place.start || reader->at != reader->place.end)
             return cs_hint_stray(&reader->place, reader->at - 1);
-        expr->flags |= CS_EXPR_NEAREST;
+        draft->flags |= CS_EXPR_NEAREST;
     } else if (take(reader, '-')) {
         at = reader->at;
         status = take_number(reader, &before);
@@ -211,8 +207,8 @@ static enum cs_status read_last_day(struct cs_expr_reader *reader)
             return cs_hint_suffix(&reader->place, at, reader->at, "L-1 to "
                                   "L-30");
     }
-    expr->flags |= CS_EXPR_LAST_DAY;
-    expr->last_minus = (uint8_t)before;
+    draft->flags |= CS_EXPR_LAST_DAY;
+    draft->last_minus = (uint8_t)before;
     return CS_OK;
 }
 
@@ -223,8 +219,8 @@ static enum cs_status read_nearest(struct cs_expr_reader *reader,
     if (item != reader->place.start || reader->at + 1 != reader->place.end)
         return stray(reader);
     reader->at++;
-    reader->expr->flags |= CS_EXPR_NEAREST;
-    reader->expr->nearest = (uint8_t)day;
+    reader->draft.flags |= CS_EXPR_NEAREST;
+    reader->draft.nearest = (uint8_t)day;
     return CS_OK;
 }
 
@@ -238,7 +234,7 @@ static enum cs_status read_nth(struct cs_expr_reader *reader, int weekday)
     int nth;
 
     if (take(reader, 'L')) {
-        reader->expr->weekday_last |= bit;
+        reader->draft.weekday_last |= bit;
         return CS_OK;
     }
     if (!hash)
@@ -249,7 +245,7 @@ static enum cs_status read_nth(struct cs_expr_reader *reader, int weekday)
     if (nth < 1 || nth > 5)
         return cs_hint_suffix(&reader->place, at, reader->at,
                               "#1 to #5, or #L for the last one");
-    reader->expr->weekday_nth[nth - 1] |= bit;
+    reader->draft.weekday_nth[nth - 1] |= bit;
     return CS_OK;
 }
 
@@ -375,46 +371,14 @@ static enum cs_status read_item(struct cs_expr_reader *reader)
     return read_plain(reader);
 }
 
-static void store(const struct cs_expr_reader *reader)
-{
-    struct cs_expr *expr = reader->expr;
-    uint64_t set = reader->set[0];
-
-    switch (reader->place.field) {
-    case CS_FIELD_SECOND:
-        expr->second = set;
-        break;
-    case CS_FIELD_MINUTE:
-        expr->minute = set;
-        break;
-    case CS_FIELD_HOUR:
-        expr->hour = (uint32_t)set;
-        break;
-    case CS_FIELD_DAY:
-        expr->day = (uint32_t)set;
-        break;
-    case CS_FIELD_MONTH:
-        expr->month = (uint16_t)set;
-        break;
-    case CS_FIELD_WEEKDAY:
-        expr->weekday = (uint8_t)((set | set >> 7) & 0x7f);
-        break;
-    default:
-        for (int i = 0; i < 4; i++)
-            expr->year[i] = reader->set[i];
-    }
-}
-
 enum cs_status cs_expr_read_field(struct cs_expr_reader *reader)
 {
     enum cs_status status;
 
     reader->at = reader->place.start;
-    for (int i = 0; i < 4; i++)
-        reader->set[i] = 0;
     if (reader->place.field == CS_FIELD_WEEKDAY && !reader->plain
         && take(reader, '+'))
-        reader->expr->flags |= CS_EXPR_BOTH_DAYS;
+        reader->draft.flags |= CS_EXPR_BOTH_DAYS;
     do {
         status = read_item(reader);
         if (status)
@@ -422,6 +386,5 @@ enum cs_status cs_expr_read_field(struct cs_expr_reader *reader)
     } while (take(reader, ','));
     if (reader->at < reader->place.end)
         return stray(reader);
-    store(reader);
     return CS_OK;
 }

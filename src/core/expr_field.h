@@ -15,17 +15,25 @@
 #include "expr.h"
 #include "expr_hint.h"
 
+/* What has been read so far. `sets` goes by `enum cs_field`, a weekday 7
+ * still apart from 0; the years take the last four. */
+struct cs_expr_draft {
+    uint64_t sets[CS_FIELD_YEAR + 4];
+    uint8_t weekday_last, weekday_nth[5], last_minus, nearest;  /* cs_expr */
+    uint16_t flags;
+};
+
 struct cs_expr_reader {
     struct cs_expr_place place; /* the field to read, set by the caller */
     const char *seed;           /* Borrowed; NULL: no H. */
     size_t seed_size;
     bool plain;                 /* refuse H L W # + */
     const char *at;             /* how far it has come */
-    uint64_t set[4];            /* the values so far, from `base` up */
-    struct cs_expr *expr;       /* Borrowed: where the result goes. */
+    struct cs_expr_draft draft;
 };
 
-/* Read the field at `reader->place` into `reader->expr`. */
+/* Read the field at `reader->place` into the draft, whose set for it is
+ * empty. */
 enum cs_status cs_expr_read_field(struct cs_expr_reader *reader);
 
 #endif

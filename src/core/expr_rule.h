@@ -5,6 +5,8 @@
 #ifndef CS_EXPR_RULE_H
 #define CS_EXPR_RULE_H
 
+#include <stdint.h>
+
 #include "status.h"
 
 #define CS_EXPR_MONTHS 12
@@ -13,7 +15,9 @@
 struct cs_expr_rule {
     const char *name;
     int low, high;          /* weekday: 0-7, both ends Sunday */
-    int top;                /* the highest value that is none before: 0-6 */
+    int top;                /* high, but the weekday's is 6 */
+    uint16_t interval;      /* CS_EXPR_INTERVAL for the time fields, or 0 */
+    uint16_t any;           /* the flag that a bare star sets, or 0 */
     int names;              /* how many; 0: the field has no names */
     int first_name;         /* the value of the first one */
     const char *const *words;   /* in full: "JANUARY", ...; static */
