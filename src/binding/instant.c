@@ -1,0 +1,126 @@
+/* Instants: aware datetimes to UTC seconds and back. */
+#include "binding.h"
+
+#include <math.h>
+
+#include "../core/civil.h"
+
+static int raise_naive(PyObject *at)
+{
+    PyErr_Format(PyExc_ValueError, "%R is naive: give it a time zone, for "
+                 "example datetime.now(UTC)", at);
+    return -1;
+}
+
+/* The UTC offset of an aware datetime in microseconds. */
+static int utcoffset_us(PyObject *at, int64_t *offset_us)
+{
+    PyObject *delta = PyObject_CallMethod(at, "utcoffset", NULL);
+
+    if (!delta)
+        return -1;
+    if (delta == Py_None) {
+        Py_DECREF(delta);
+        return raise_naive(at);
+    }
+    *offset_us = (PyDateTime_DELTA_GET_DAYS(delta) * INT64_C(86400)
+                  + PyDateTime_DELTA_GET_SECONDS(delta)) * 1000000
+                 + PyDateTime_DELTA_GET_MICROSECONDS(delta);
+    Py_DECREF(delta);
+    return 0;
+}
+
+static int number_us(PyObject *seconds, int64_t *epoch_us)
+{
+    double value;
+
+    if (!seconds)
+        return -1;
+    value = PyFloat_AsDouble(seconds);
+    Py_DECREF(seconds);
+    *epoch_us = llround(value * 1e6);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* Where there is no native datetime (3.12 subinterpreters with their own
+ * GIL): slower, and the same. */
+static int epoch_us_by_method(PyObject *at, int64_t *epoch_us)
+{
+    PyObject *tzinfo = PyObject_GetAttrString(at, "tzinfo");
+
+    if (!tzinfo)
+        return -1;
+    Py_DECREF(tzinfo);
+    if (tzinfo == Py_None)
+        return raise_naive(at);
+    return number_us(PyObject_CallMethod(at, "timestamp", NULL), epoch_us);
+}
+
+static int64_t local_seconds(PyObject *at)
+{
+    return cs_civil_days(PyDateTime_GET_YEAR(at), PyDateTime_GET_MONTH(at),
+                         PyDateTime_GET_DAY(at)) * INT64_C(86400)
+           + PyDateTime_DATE_GET_HOUR(at) * 3600
+           + PyDateTime_DATE_GET_MINUTE(at) * 60
+           + PyDateTime_DATE_GET_SECOND(at);
+}
+
+int binding_epoch_us(const struct binding_state *state,
+                     const struct zone_object *zone, PyObject *at,
+                     int64_t *epoch_us)
+{
+    struct cs_zone_local local;
+    int64_t offset_us, at_us;
+
+    if (!state->datetime_api)
+        return epoch_us_by_method(at, epoch_us);
+    if (!PyObject_TypeCheck(at, state->datetime_api->DateTimeType)) {
+        PyErr_Format(PyExc_TypeError, "an aware datetime is needed, not %R",
+                     at);
+        return -1;
+    }
+    at_us = PyDateTime_DATE_GET_MICROSECOND(at);
+    if (PyDateTime_DATE_GET_TZINFO(at) == zone->tzinfo) {
+        cs_zone_from_local(zone->zone, local_seconds(at), &local);
+        if (local.kind != CS_ZONE_GAP) {
+            *epoch_us = (PyDateTime_DATE_GET_FOLD(at) ? local.second_s
+                                                      : local.first_s)
+                            * 1000000 + at_us;
+            return 0;
+        }
+    }
+    if (utcoffset_us(at, &offset_us) < 0)
+        return -1;
+    *epoch_us = local_seconds(at) * 1000000 + at_us - offset_us;
+    return 0;
+}
+
+int binding_instant_us(const struct binding_state *state,
+                       const struct zone_object *zone, PyObject *at,
+                       int64_t *epoch_us)
+{
+    if (at && at != Py_None)
+        return binding_epoch_us(state, zone, at, epoch_us);
+    return number_us(PyObject_CallMethod(state->time, "time", NULL), epoch_us);
+}
+
+PyObject *binding_datetime(const struct binding_state *state,
+                           const struct zone_object *zone, int64_t epoch_s)
+{
+    struct cs_zone_local local;
+    struct cs_zone_span span;
+    struct cs_date date;
+    int32_t second;
+    int fold;
+
+    if (!state->datetime_api)
+        return PyObject_CallMethod(state->datetime, "fromtimestamp", "LO",
+                                   (long long)epoch_s, zone->tzinfo);
+    cs_zone_span_at(zone->zone, epoch_s, &span);
+    cs_zone_from_local(zone->zone, epoch_s + span.offset_s, &local);
+    fold = local.kind == CS_ZONE_OVERLAP && epoch_s == local.second_s;
+    date = cs_civil_date(cs_civil_split(epoch_s + span.offset_s, &second));
+    return state->datetime_api->DateTime_FromDateAndTimeAndFold(
+        date.year, date.month, date.day, second / 3600, second / 60 % 60,
+        second % 60, 0, zone->tzinfo, fold, state->datetime_api->DateTimeType);
+}
