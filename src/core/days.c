@@ -12,6 +12,9 @@
 #define EVERY_SEVEN UINT64_C(0x10204081)   /* bits 0, 7, 14, 21 and 28 */
 #define FIRST_YEAR (CS_EXPR_FIRST_YEAR - 1)
 #define LAST_YEAR (CS_EXPR_LAST_YEAR + 1)
+/* Without a year field, a day that does not come in so many years does not
+ * exist: 29 February on a given weekday, past 2100, is the rarest. */
+#define RAREST_YEARS 40
 
 struct month {
     int first_weekday;   /* of the 1st; 0 is Sunday */
@@ -153,8 +156,15 @@ static bool is_always(const struct cs_expr *expr)
            && !(expr->flags & CS_EXPR_YEAR);
 }
 
-/* The first of the next matching month; false after the last year. */
-static bool step_forward(const struct cs_expr *expr, struct cs_date *date)
+/* How many years it makes sense to search. */
+static int patience(const struct cs_expr *expr)
+{
+    return expr->flags & CS_EXPR_YEAR ? CS_EXPR_YEARS : RAREST_YEARS;
+}
+
+/* On to the next matching month; false if there is none up to `last_year`. */
+static bool step_forward(const struct cs_expr *expr, struct cs_date *date,
+                         int last_year)
 {
     uint32_t later = (uint32_t)expr->month >> date->month >> 1;
 
@@ -167,11 +177,13 @@ static bool step_forward(const struct cs_expr *expr, struct cs_date *date)
     date->month = __builtin_ctz(expr->month);
     do {
         date->year++;
-    } while (date->year <= LAST_YEAR && !has_year(expr, date->year));
-    return date->year <= LAST_YEAR;
+    } while (date->year <= last_year && !has_year(expr, date->year));
+    return date->year <= last_year;
 }
 
-static bool step_back(const struct cs_expr *expr, struct cs_date *date)
+/* The mirror of step_forward. */
+static bool step_back(const struct cs_expr *expr, struct cs_date *date,
+                      int first_year)
 {
     uint32_t earlier = expr->month & ((UINT32_C(1) << date->month) - 1);
 
@@ -179,9 +191,9 @@ static bool step_back(const struct cs_expr *expr, struct cs_date *date)
         earlier = expr->month;
         do {
             date->year--;
-        } while (date->year >= FIRST_YEAR && !has_year(expr, date->year));
+        } while (date->year >= first_year && !has_year(expr, date->year));
     }
-    if (!earlier || date->year < FIRST_YEAR)
+    if (!earlier || date->year < first_year)
         return false;
     date->month = 31 - __builtin_clz(earlier);
     return true;
@@ -191,13 +203,15 @@ int32_t cs_days_from(const struct cs_expr *expr, int32_t day)
 {
     struct cs_date date;
     uint32_t days;
+    int last_year;
 
     if (is_always(expr))
         return day;
     date = cs_civil_date(day);
+    last_year = date.year + patience(expr);
     days = days_of(expr, date) & ~UINT32_C(0) << date.day;
     while (!days) {
-        if (!step_forward(expr, &date))
+        if (!step_forward(expr, &date, last_year))
             return CS_DAYS_NONE;
         days = days_of(expr, date);
     }
@@ -208,13 +222,15 @@ int32_t cs_days_until(const struct cs_expr *expr, int32_t day)
 {
     struct cs_date date;
     uint32_t days;
+    int first_year;
 
     if (is_always(expr))
         return day;
     date = cs_civil_date(day);
+    first_year = date.year - patience(expr);
     days = days_of(expr, date) & ~UINT32_C(0) >> (31 - date.day);
     while (!days) {
-        if (!step_back(expr, &date))
+        if (!step_back(expr, &date, first_year))
             return CS_DAYS_NONE;
         days = days_of(expr, date);
     }

@@ -202,7 +202,9 @@ static void check_every_day(const struct cs_expr *expr)
         if (is_day(expr, day))
             expected = day;
         right = cs_days_from(expr, day) == expected
-                || (expected == CS_DAYS_NONE && cs_days_from(expr, day) > LAST);
+                || (expected == CS_DAYS_NONE
+                    && (cs_days_from(expr, day) > LAST
+                        || cs_days_from(expr, day) == CS_DAYS_NONE));
     }
     CHECK(right);
 }
