@@ -33,11 +33,14 @@ struct cs_policy {
     int32_t connect_timeout_ms;  /* > 0; default 10,000 */
     int32_t backoff_ms;          /* before the 2nd attempt; doubles each time,
                                     at most 10 minutes; default 1,000 */
-    int32_t catch_up_s;          /* a run later than this is missed; -1: never
-                                    too late; default 600 */
+    int32_t catch_up_s;          /* a run later than this is missed (0 is as 1:
+                                    nobody is punctual); -1: never too late;
+                                    default 600 */
     uint16_t retries;            /* attempts after the first; default 0 */
     uint8_t overlap;             /* enum cs_overlap */
-    bool coalesce;               /* of several late runs only the latest */
+    bool coalesce;               /* of several late runs only the latest; else
+                                    each, in order, one at a time whatever
+                                    `overlap` says; default true */
     bool once;                   /* one run, then the call is finished */
     bool post;                   /* POST, else GET */
     bool claims;                 /* the receiver claims runs: a request that got
@@ -71,7 +74,8 @@ enum cs_event_kind {
     CS_EVENT_ENDED,      /* the run has its outcome */
     CS_EVENT_SKIPPED,    /* never sent: outcome SKIPPED_OVERLAP */
     CS_EVENT_MISSED,     /* never sent: scheduled_s to until_s, `count` of
-                            them (all recurrences of the call in between) */
+                            them (all recurrences of the call in between);
+                            -1 for more than 100,000 */
     CS_EVENT_CLOCK,      /* the wall clock was set; `step_ns` */
     CS_EVENT_FAULT       /* the scheduler itself has trouble: `detail` */
 };
@@ -145,10 +149,15 @@ enum cs_status cs_agenda_add(struct cs_agenda *agenda,
                              struct cs_error *error);
 
 /* Its runs that wait are dropped; one in flight ends normally. CS_UNKNOWN. */
-enum cs_status cs_agenda_remove(struct cs_agenda *agenda, uint64_t call);
+enum cs_status cs_agenda_remove(struct cs_agenda *agenda, uint64_t call,
+                                struct cs_wall now);
 
-/* Fire `scheduled_s` of a call now (catch-up, "run now"). CS_UNKNOWN,
- * CS_STATE when the application id is not owned here. */
+/* Fire `scheduled_s` of a call now (catch-up, "run now"). While another run
+ * of the call is under way it waits for its end, whatever `overlap` says
+ * (unless that is ALLOW and the job coalesces), so that several are sent in
+ * the order they were fired. One that is under way already is not fired
+ * twice. CS_UNKNOWN, CS_NOMEM, CS_STATE when the application id is not owned
+ * here. */
 enum cs_status cs_agenda_fire(struct cs_agenda *agenda, uint64_t call,
                               int64_t scheduled_s, struct cs_wall now);
 
@@ -171,8 +180,10 @@ bool cs_agenda_each_app(const struct cs_agenda *agenda, size_t *cursor,
 
 /* -- the turn ------------------------------------------------------------ */
 
-/* Make runs of everything that is due. Never early. Bounded: at most
- * `most` runs a call (the rest follows at the next); true when more is due. */
+/* Make runs of everything that is due. Never early. Bounded: at most `most`
+ * calls are looked at (the rest follows at the next turn); true when more is
+ * due. False although cs_agenda_sleep names a time that has passed: out of
+ * memory, nothing is lost, try again in a while. */
 bool cs_agenda_collect(struct cs_agenda *agenda, struct cs_wall now,
                        struct cs_mono mono, size_t most);
 
@@ -226,6 +237,11 @@ struct cs_agenda_stats {
     size_t jobs, apps, owned, calls, waiting, in_flight, backing_off;
     uint64_t started, ended, skipped, missed;   /* since new */
 };
+/* Nobody will answer any more (the transfers were cut): every attempt in
+ * flight ends as one whose connection broke. */
+void cs_agenda_cut(struct cs_agenda *agenda, struct cs_wall now,
+                   struct cs_mono mono);
+
 void cs_agenda_stats(const struct cs_agenda *agenda,
                      struct cs_agenda_stats *stats);
 

@@ -1,0 +1,663 @@
+/* The rules of the agenda, as rows: tests/data/agenda.tsv says what happens
+ * and what must come of it. Then the numbers: a year, a million, the limits.
+ */
+#include "agenda.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "check.h"
+#include "mem.h"
+
+#define ROWS "tests/data/agenda.tsv"
+#define EPOCH_S INT64_C(1767571200)   /* 2026-01-05T00:00:00Z, a Monday */
+#define FLIGHTS 64
+#define S CS_NS_PER_S
+
+static struct cs_zone *utc;
+
+/* What a test sees of an agenda: one call, a clock, what flies, a log. */
+struct play {
+    struct cs_agenda *agenda;
+    struct cs_wall wall;
+    struct cs_mono mono;
+    uint64_t app, job, call;
+    void *flights[FLIGHTS];
+    size_t flying;
+    size_t count[CS_EVENT_FAULT + 1];
+    size_t used;
+    char log[4096];
+};
+
+static void note(struct play *play, const char *text)
+{
+    size_t size = strlen(text);
+
+    if (play->used + size + 2 > sizeof(play->log))
+        return;
+    if (play->used)
+        play->log[play->used++] = ' ';
+    memcpy(play->log + play->used, text, size + 1);
+    play->used += size;
+}
+
+static void hear(void *context, struct cs_event *event)
+{
+    struct play *play = context;
+    long long at = event->scheduled_s - EPOCH_S;
+    char text[96] = "";
+
+    play->count[event->kind]++;
+    switch (event->kind) {
+    case CS_EVENT_OWNED:
+    case CS_EVENT_DISOWNED:
+        strcpy(text, event->kind == CS_EVENT_OWNED ? "own" : "disown");
+        break;
+    case CS_EVENT_STARTED:
+        snprintf(text, sizeof(text), ">%lld#%d", at, (int)event->attempt);
+        break;
+    case CS_EVENT_RETRY:
+    case CS_EVENT_ENDED:
+        snprintf(text, sizeof(text), "%c%lld:%s",
+                 event->kind == CS_EVENT_RETRY ? '?' : '=', at,
+                 cs_outcome_name(event->outcome));
+        break;
+    case CS_EVENT_SKIPPED:
+        CHECK_INT(event->outcome, CS_OUTCOME_SKIPPED_OVERLAP);
+        snprintf(text, sizeof(text), "-%lld", at);
+        break;
+    case CS_EVENT_MISSED:
+        CHECK_INT(event->outcome, CS_OUTCOME_MISSED);
+        snprintf(text, sizeof(text), "x%lld..%lld*%lld", at,
+                 (long long)(event->until_s - EPOCH_S),
+                 (long long)event->count);
+        break;
+    case CS_EVENT_CLOCK:
+    case CS_EVENT_FAULT:
+        break;
+    }
+    note(play, text);
+    cs_event_fini(event);
+}
+
+static struct cs_expr parse(const char *text)
+{
+    struct cs_expr expr;
+    struct cs_error error;
+
+    if (!CHECK_INT(cs_expr_parse(text, strlen(text), NULL, 0, &expr, &error),
+                   CS_OK)) {
+        fprintf(stderr, "%s: %s\n", text, error.text);
+        exit(1);
+    }
+    return expr;
+}
+
+/* Take all that may be sent. What was due before it may go is a fault. */
+static void take_all(struct play *play)
+{
+    struct cs_attempt attempt;
+
+    while (cs_agenda_take(play->agenda, play->wall, &attempt) == CS_OK) {
+        CHECK(attempt.due.ns <= play->wall.ns);
+        if (play->flying < FLIGHTS)
+            play->flights[play->flying++] = attempt.run;
+    }
+}
+
+static void turn(struct play *play)
+{
+    while (cs_agenda_collect(play->agenda, play->wall, play->mono, 1000))
+        ;
+    take_all(play);
+}
+
+static void pass(struct play *play, int64_t ns)
+{
+    play->wall.ns += ns;
+    play->mono.ns += ns;
+    turn(play);
+}
+
+static void finish(struct play *play, const struct cs_result *result)
+{
+    void *run = play->flights[0];
+
+    if (!CHECK(play->flying > 0))
+        return;
+    play->flying--;
+    memmove(play->flights, play->flights + 1,
+            play->flying * sizeof(play->flights[0]));
+    cs_agenda_finish(play->agenda, run, result, play->wall, play->mono);
+    turn(play);
+}
+
+static void answer(struct play *play, int status)
+{
+    struct cs_result result = {
+        .delivery = CS_ANSWERED, .status = status, .retry_after_s = -1,
+        .outcome = "", .detail = "",
+    };
+
+    finish(play, &result);
+}
+
+static void play_init(struct play *play, const struct cs_limits *limits)
+{
+    memset(play, 0, sizeof(*play));
+    play->wall.ns = (EPOCH_S + 1) * S;
+    play->mono.ns = 77 * S;
+    CHECK_INT(cs_agenda_new(limits, hear, play, &play->agenda), CS_OK);
+}
+
+static void define(struct play *play, const char *text,
+                   const struct cs_policy *policy)
+{
+    struct cs_expr expr = parse(text);
+
+    CHECK_INT(cs_agenda_define(play->agenda, "job", &expr, utc, policy,
+                               &play->job, NULL), CS_OK);
+}
+
+static uint64_t add(struct play *play, int32_t offset_ms, int64_t due_ns)
+{
+    struct cs_call_spec spec = {
+        .app = play->app, .job = play->job, .url = "http://localhost/x",
+        .offset_ms = offset_ms, .due = {due_ns},
+    };
+
+    CHECK_INT(cs_agenda_add(play->agenda, &spec, play->wall, &play->call,
+                            NULL), CS_OK);
+    return play->call;
+}
+
+/* -- rows ----------------------------------------------------------------- */
+
+struct options {
+    struct cs_policy policy;
+    int32_t offset_ms;
+    int64_t due_ns;
+};
+
+static struct options read_options(char *text)
+{
+    struct options options = {.due_ns = -1};
+    char *word, *rest = NULL;
+
+    cs_policy_default(&options.policy);
+    options.policy.claims = false;
+    for (word = strtok_r(text, " ", &rest); word;
+         word = strtok_r(NULL, " ", &rest)) {
+        long value = strchr(word, '=') ? atol(strchr(word, '=') + 1) : 1;
+
+        if (!strncmp(word, "offset", 6))
+            options.offset_ms = (int32_t)value;
+        else if (!strncmp(word, "first", 5))
+            options.due_ns = (EPOCH_S + value) * S;
+        else if (!strncmp(word, "once", 4))
+            options.policy.once = true;
+        else if (!strncmp(word, "claims", 6))
+            options.policy.claims = true;
+        else if (!strncmp(word, "retries", 7))
+            options.policy.retries = (uint16_t)value;
+        else if (!strncmp(word, "backoff", 7))
+            options.policy.backoff_ms = (int32_t)value;
+        else if (!strncmp(word, "catch_up", 8))
+            options.policy.catch_up_s = (int32_t)value;
+        else if (!strncmp(word, "coalesce", 8))
+            options.policy.coalesce = value != 0;
+        else if (!strcmp(word, "overlap=queue"))
+            options.policy.overlap = CS_OVERLAP_QUEUE;
+        else if (!strcmp(word, "overlap=allow"))
+            options.policy.overlap = CS_OVERLAP_ALLOW;
+        else
+            CHECK_TEXT(word, "an option");
+    }
+    return options;
+}
+
+/* "12.345" seconds, to the nanosecond. */
+static int64_t nanoseconds(const char *text)
+{
+    bool negative = *text == '-';
+    int64_t whole = strtoll(text + negative, NULL, 10) * S, unit = S / 10;
+    const char *point = strchr(text, '.');
+
+    for (; point && *++point; unit /= 10)
+        whole += (*point - '0') * unit;
+    return negative ? -whole : whole;
+}
+
+static void set_clock(struct play *play, int64_t step_ns)
+{
+    play->wall.ns += step_ns;
+    cs_agenda_step(play->agenda, step_ns, play->wall);
+    turn(play);
+}
+
+static void play_answer(struct play *play, const char *word)
+{
+    struct cs_result result = {
+        .delivery = CS_ANSWERED, .status = 200, .retry_after_s = -1,
+        .outcome = "", .detail = "why",
+    };
+
+    if (!strncmp(word, "ok-", 3))
+        result.outcome = word + 3;
+    else if (!strcmp(word, "broken"))
+        result.delivery = CS_BROKEN;
+    else if (!strcmp(word, "refused"))
+        result.delivery = CS_NOT_CONNECTED;
+    else if (!strcmp(word, "timeout"))
+        result.delivery = CS_TIMED_OUT;
+    else
+        CHECK((result.status = atoi(word)) >= 200);
+    if (result.delivery != CS_ANSWERED)
+        result.status = 0;
+    if (strchr(word, ':'))
+        result.retry_after_s = atoi(strchr(word, ':') + 1);
+    finish(play, &result);
+}
+
+static void play_word(struct play *play, const char *word)
+{
+    if (!strcmp(word, "own"))
+        CHECK_INT(cs_agenda_own(play->agenda, play->app, play->wall), CS_OK);
+    else if (!strcmp(word, "disown"))
+        CHECK_INT(cs_agenda_disown(play->agenda, play->app, play->wall),
+                  CS_OK);
+    else if (!strcmp(word, "remove"))
+        CHECK_INT(cs_agenda_remove(play->agenda, play->call, play->wall),
+                  CS_OK);
+    else if (!strcmp(word, "drop")) {
+        cs_agenda_cut(play->agenda, play->wall, play->mono);
+        play->flying = 0;
+    } else if (!strncmp(word, "fire:", 5)) {
+        (void)cs_agenda_fire(play->agenda, play->call,
+                             EPOCH_S + atol(word + 5), play->wall);
+        turn(play);   /* the log shows whether it was fired */
+    } else if (*word == '+')
+        pass(play, nanoseconds(word + 1));
+    else if (*word == '~')
+        set_clock(play, nanoseconds(word + 1));
+    else
+        play_answer(play, word);
+}
+
+static void check_idle(struct play *play)
+{
+    struct cs_agenda_stats stats;
+
+    cs_agenda_stats(play->agenda, &stats);
+    CHECK_INT(stats.in_flight, play->flying);
+    CHECK_INT(stats.skipped, play->count[CS_EVENT_SKIPPED]);
+    CHECK_INT(stats.ended, play->count[CS_EVENT_ENDED]);
+    CHECK_INT(stats.started, play->count[CS_EVENT_STARTED]);
+}
+
+static void play_row(char *columns[5])
+{
+    static const struct cs_limits limits = {32, 32};
+    int failures = check_failures;
+    struct options options = read_options(columns[2]);
+    struct play play;
+    char *word, *rest = NULL;
+
+    play_init(&play, &limits);
+    CHECK_INT(cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL),
+              CS_OK);
+    define(&play, columns[1], &options.policy);
+    (void)add(&play, options.offset_ms, options.due_ns);
+    for (word = strtok_r(columns[3], " ", &rest); word;
+         word = strtok_r(NULL, " ", &rest))
+        play_word(&play, word);
+    CHECK_TEXT(play.log, columns[4]);
+    check_idle(&play);
+    cs_agenda_free(play.agenda);
+    if (check_failures > failures)
+        fprintf(stderr, "    in the row: %s\n", columns[0]);
+}
+
+static void test_each_row_is_true(void)
+{
+    FILE *file = fopen(ROWS, "r");
+    char line[4096], *columns[5], *at;
+    int count = 0;
+
+    if (!CHECK(file != NULL))
+        return;
+    while (fgets(line, sizeof(line), file)) {
+        int i;
+
+        line[strcspn(line, "\n")] = '\0';
+        if (*line == '#' || !*line)
+            continue;
+        for (i = 0, at = line; i < 5; i++)
+            columns[i] = at ? strsep(&at, "\t") : "";
+        play_row(columns);
+        count++;
+    }
+    fclose(file);
+    CHECK(count > 80);
+}
+
+/* -- numbers -------------------------------------------------------------- */
+
+static double now_s(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Hop from due time to due time and answer at once. */
+static void hop_until(struct play *play, int64_t end_ns)
+{
+    struct cs_wall wall;
+    struct cs_mono mono;
+
+    for (;;) {
+        cs_agenda_sleep(play->agenda, &wall, &mono);
+        if (wall.ns > end_ns)
+            return;
+        pass(play, wall.ns - play->wall.ns);
+        while (play->flying)
+            answer(play, 200);
+    }
+}
+
+static void test_it_plays_a_year_in_a_moment(void)
+{
+    struct cs_limits limits = {32, 4};
+    struct cs_policy policy;
+    struct play play;
+    double start = now_s();
+
+    play_init(&play, &limits);
+    cs_policy_default(&policy);
+    cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
+    define(&play, "*/5 * * * *", &policy);
+    (void)add(&play, 1234, -1);
+    cs_agenda_own(play.agenda, play.app, play.wall);
+    hop_until(&play, (EPOCH_S + 365 * 86400) * S);
+    CHECK_INT(play.count[CS_EVENT_ENDED], 365 * 288);
+    CHECK_INT(play.count[CS_EVENT_MISSED], 0);
+    fprintf(stderr, "a year of */5: %.1f ms\n", (now_s() - start) * 1e3);
+    cs_agenda_free(play.agenda);
+}
+
+/* After any step of the clock: at most one run of each call, at once. */
+static void test_no_step_of_the_clock_makes_a_burst(void)
+{
+    static const int64_t steps_s[] = {
+        1, 60, 3600, 10740, 10860, 86400, 10 * 365 * 86400 + 2 * 86400,
+    };
+    static const char *const expressions[] = {
+        "* * * * * *", "* * * * *", "*/15 * * * *", "0 8 * * *", "0 0 1 * *",
+    };
+    struct cs_limits limits = {1000, 1000};
+    struct cs_policy policy;
+    size_t i, j;
+    int sign, coalesce;
+
+    for (i = 0; i < 7 * 2 * 2; i++) {
+        struct play play;
+
+        sign = i & 1 ? -1 : 1;
+        coalesce = i & 2;
+        play_init(&play, &limits);
+        cs_policy_default(&policy);
+        policy.coalesce = coalesce != 0;
+        cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
+        for (j = 0; j < 5; j++) {
+            define(&play, expressions[j], &policy);
+            (void)add(&play, (int32_t)j * 777, -1);
+        }
+        cs_agenda_own(play.agenda, play.app, play.wall);
+        pass(&play, 30 * S);
+        while (play.flying)
+            answer(&play, 200);
+        memset(play.count, 0, sizeof(play.count));
+        set_clock(&play, sign * steps_s[i / 4] * S);
+        CHECK(play.count[CS_EVENT_STARTED]
+              <= (sign < 0 && steps_s[i / 4] <= 10800 ? 0 : 5));
+        CHECK(play.count[CS_EVENT_MISSED] <= 5);
+        cs_agenda_free(play.agenda);
+    }
+}
+
+static void test_limits_hold_and_others_are_not_delayed(void)
+{
+    struct cs_limits limits = {3, 2};
+    struct cs_policy policy;
+    struct cs_agenda_stats stats;
+    struct cs_attempt attempt;
+    struct play play;
+    uint64_t apps[2];
+    int i;
+
+    play_init(&play, &limits);
+    cs_policy_default(&policy);
+    define(&play, "* * * * *", &policy);
+    cs_agenda_open(play.agenda, "busy", NULL, &apps[0], NULL);
+    cs_agenda_open(play.agenda, "other", NULL, &apps[1], NULL);
+    for (i = 0; i < 5; i++) {
+        play.app = apps[i == 4];
+        (void)add(&play, i * 10, -1);
+    }
+    cs_agenda_own(play.agenda, apps[0], play.wall);
+    cs_agenda_own(play.agenda, apps[1], play.wall);
+    play.wall.ns += 60 * S;
+    CHECK(!cs_agenda_collect(play.agenda, play.wall, play.mono, 1000));
+    for (i = 0; i < 3; i++) {
+        CHECK_INT(cs_agenda_take(play.agenda, play.wall, &attempt), CS_OK);
+        play.flights[play.flying++] = attempt.run;
+        CHECK_TEXT(attempt.application_id, i < 2 ? "busy" : "other");
+        CHECK_INT(attempt.due.ns % S, (i == 2 ? 4 : i) * 10 * CS_NS_PER_MS);
+    }
+    CHECK_INT(cs_agenda_take(play.agenda, play.wall, &attempt), CS_NONE);
+    cs_agenda_stats(play.agenda, &stats);
+    CHECK_INT(stats.in_flight, 3);
+    CHECK_INT(stats.waiting, 2);
+    while (play.flying)
+        answer(&play, 200);
+    CHECK_INT(play.count[CS_EVENT_ENDED], 5);
+    cs_agenda_free(play.agenda);
+}
+
+static void test_collect_is_bounded(void)
+{
+    struct cs_limits limits = {1000, 1000};
+    struct cs_policy policy;
+    struct play play;
+    int i, turns = 1;
+
+    play_init(&play, &limits);
+    cs_policy_default(&policy);
+    cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
+    define(&play, "* * * * *", &policy);
+    for (i = 0; i < 100; i++)
+        (void)add(&play, 0, -1);
+    cs_agenda_own(play.agenda, play.app, play.wall);
+    play.wall.ns += 60 * S;
+    while (cs_agenda_collect(play.agenda, play.wall, play.mono, 10))
+        turns++;
+    CHECK_INT(turns, 10);
+    cs_agenda_free(play.agenda);
+}
+
+static void test_a_new_schedule_moves_the_calls(void)
+{
+    struct cs_limits limits = {32, 4};
+    struct cs_policy policy;
+    struct play play;
+    struct cs_expr expr;
+
+    play_init(&play, &limits);
+    cs_policy_default(&policy);
+    cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
+    define(&play, "0 * * * *", &policy);
+    (void)add(&play, 0, -1);
+    cs_agenda_own(play.agenda, play.app, play.wall);
+    expr = parse("*/10 * * * *");
+    CHECK_INT(cs_agenda_redefine(play.agenda, play.job, &expr, utc,
+                                 play.wall), CS_OK);
+    pass(&play, 599 * S);
+    answer(&play, 200);
+    play.wall.ns -= 30 * S;   /* set back: 600 ran and must not run again */
+    expr = parse("*/5 * * * *");
+    CHECK_INT(cs_agenda_redefine(play.agenda, play.job, &expr, utc,
+                                 play.wall), CS_OK);
+    pass(&play, 30 * S);
+    pass(&play, 300 * S);
+    CHECK_TEXT(play.log, "own >600#1 =600:ok >900#1");
+    CHECK_INT(cs_agenda_redefine(play.agenda, 12345, &expr, utc, play.wall),
+              CS_UNKNOWN);
+    cs_agenda_free(play.agenda);
+}
+
+static void test_wrong_handles_are_errors(void)
+{
+    struct cs_limits limits = {32, 4};
+    struct cs_policy policy;
+    struct cs_call_spec spec = {.url = "http://x/", .due = {-1}};
+    struct cs_error error;
+    struct play play;
+    uint64_t call, again;
+
+    play_init(&play, &limits);
+    cs_policy_default(&policy);
+    define(&play, "* * * * *", &policy);
+    cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
+    CHECK_INT(cs_agenda_open(play.agenda, "app", NULL, &again, &error),
+              CS_EXISTS);
+    CHECK_INT(again, play.app);
+    CHECK_INT(cs_agenda_add(play.agenda, &spec, play.wall, &call, &error),
+              CS_UNKNOWN);
+    spec.app = play.app;
+    CHECK_INT(cs_agenda_add(play.agenda, &spec, play.wall, &call, &error),
+              CS_UNKNOWN);
+    CHECK_TEXT(error.text, "there is no such job");
+    spec.job = play.job;
+    spec.url = "";
+    CHECK_INT(cs_agenda_add(play.agenda, &spec, play.wall, &call, &error),
+              CS_SYNTAX);
+    call = add(&play, 0, -1);
+    CHECK_INT(cs_agenda_fire(play.agenda, call, 0, play.wall), CS_STATE);
+    CHECK_INT(cs_agenda_remove(play.agenda, call, play.wall), CS_OK);
+    CHECK_INT(cs_agenda_remove(play.agenda, call, play.wall), CS_UNKNOWN);
+    CHECK_INT(cs_agenda_fire(play.agenda, call, 0, play.wall), CS_UNKNOWN);
+    CHECK_INT(cs_agenda_own(play.agenda, 99, play.wall), CS_UNKNOWN);
+    CHECK_INT(cs_agenda_disown(play.agenda, 99, play.wall), CS_UNKNOWN);
+    cs_agenda_free(play.agenda);
+}
+
+static void test_application_ids_are_found_again(void)
+{
+    struct cs_limits limits = {32, 4};
+    struct cs_app_view view;
+    struct play play;
+    uint64_t handles[1000], again;
+    size_t cursor = 0, count = 0;
+    char id[32];
+    int i;
+
+    play_init(&play, &limits);
+    for (i = 0; i < 1000; i++) {
+        snprintf(id, sizeof(id), "org/%d", i);
+        CHECK_INT(cs_agenda_open(play.agenda, id, NULL, &handles[i], NULL),
+                  CS_OK);
+    }
+    for (i = 0; i < 1000; i++) {
+        snprintf(id, sizeof(id), "org/%d", i);
+        CHECK_INT(cs_agenda_open(play.agenda, id, NULL, &again, NULL),
+                  CS_EXISTS);
+        CHECK_INT(again, handles[i]);
+    }
+    cs_agenda_own(play.agenda, handles[7], play.wall);
+    while (cs_agenda_each_app(play.agenda, &cursor, &view)) {
+        CHECK_INT(view.owned, view.app == handles[7]);
+        count++;
+    }
+    CHECK_INT(count, 1000);
+    cs_agenda_free(play.agenda);
+}
+
+/* What the process holds, in bytes. */
+static double resident(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    long total = 0, pages = 0;
+
+    if (!file)
+        return 0;
+    (void)!fscanf(file, "%ld %ld", &total, &pages);
+    fclose(file);
+    return (double)pages * 4096;
+}
+
+static void test_a_million_calls_fit(void)
+{
+    enum { MANY = 1000000 };
+    struct cs_limits limits = {32, 4};
+    struct cs_policy policy;
+    struct cs_attempt attempt;
+    struct cs_call_spec spec = {.due = {-1}};
+    struct cs_result ok = {.status = 200, .outcome = "", .detail = ""};
+    struct play play;
+    uint64_t call;
+    double before = resident(), start = now_s(), bytes;
+    char url[64];
+    int i, runs = 0;
+
+    play_init(&play, &limits);
+    cs_policy_default(&policy);
+    define(&play, "0 8 * * *", &policy);
+    cs_agenda_open(play.agenda, "app", NULL, &spec.app, NULL);
+    cs_agenda_own(play.agenda, spec.app, play.wall);
+    spec.job = play.job;
+    for (i = 0; i < MANY; i++) {
+        snprintf(url, sizeof(url), "http://127.0.0.1:8080/cronjobs/%d", i);
+        spec.url = url;
+        spec.offset_ms = i % 30000;
+        if (cs_agenda_add(play.agenda, &spec, play.wall, &call, NULL)
+            != CS_OK)
+            break;
+    }
+    CHECK_INT(i, MANY);
+    bytes = resident() - before;
+    fprintf(stderr, "a million calls: %.0f bytes each, %.0f ns to add",
+            bytes / MANY, (now_s() - start) * 1e9 / MANY);
+    start = now_s();
+    while (runs < MANY) {
+        play.wall.ns = (EPOCH_S + 8 * 3600) * S
+                       + runs / 33 * CS_NS_PER_MS;
+        cs_agenda_collect(play.agenda, play.wall, play.mono, 64);
+        while (cs_agenda_take(play.agenda, play.wall, &attempt) == CS_OK) {
+            cs_agenda_finish(play.agenda, attempt.run, &ok, play.wall,
+                             play.mono);
+            runs++;
+        }
+    }
+    fprintf(stderr, ", %.0f ns to run\n", (now_s() - start) * 1e9 / MANY);
+    CHECK_INT(play.count[CS_EVENT_ENDED], MANY);
+    cs_agenda_free(play.agenda);
+}
+
+int main(void)
+{
+    if (cs_zone_fixed(0, &utc, NULL) != CS_OK)
+        return 1;
+    test_each_row_is_true();
+    test_it_plays_a_year_in_a_moment();
+    test_no_step_of_the_clock_makes_a_burst();
+    test_limits_hold_and_others_are_not_delayed();
+    test_collect_is_bounded();
+    test_a_new_schedule_moves_the_calls();
+    test_wrong_handles_are_errors();
+    test_application_ids_are_found_again();
+    test_a_million_calls_fit();
+    cs_zone_unref(utc);
+    return check_done();
+}
