@@ -58,11 +58,22 @@ static bool some_years(const uint64_t year[4])
     return false;
 }
 
-/* The expression that a draft means, in one form for each meaning: what adds
- * nothing is dropped. */
-static void settle(const struct cs_expr_draft *draft, struct cs_expr *expr)
+/* The last or n-th of a weekday that is meant anyway. */
+static void drop_covered(struct cs_expr *expr)
 {
-    const uint64_t *sets = draft->sets;
+    uint8_t others = (uint8_t)~expr->weekday;
+
+    expr->weekday_last &= others;
+    for (int i = 0; i < 5; i++)
+        expr->weekday_nth[i] &= others;
+}
+
+/* The expression that was read, in one form for each meaning: what adds
+ * nothing is dropped. */
+static void settle(const struct cs_expr_reader *reader, struct cs_expr *expr)
+{
+    const struct cs_expr_marks *marks = &reader->marks;
+    const uint64_t *sets = reader->sets;
     uint64_t weekday = sets[CS_FIELD_WEEKDAY];
 
     expr->second = sets[CS_FIELD_SECOND];
@@ -72,17 +83,15 @@ static void settle(const struct cs_expr_draft *draft, struct cs_expr *expr)
     expr->month = (uint16_t)sets[CS_FIELD_MONTH];
     expr->weekday = (uint8_t)((weekday | weekday >> 7) & 0x7f);
     memcpy(expr->year, sets + CS_FIELD_YEAR, sizeof(expr->year));
-    expr->weekday_last = draft->weekday_last & (uint8_t)~expr->weekday;
-    for (int i = 0; i < 5; i++)
-        expr->weekday_nth[i] =
-            draft->weekday_nth[i] & (uint8_t)~expr->weekday;
-    expr->last_minus = draft->last_minus;
-    expr->nearest = draft->nearest;
-    expr->flags = draft->flags;
+    expr->weekday_last = marks->weekday_last;
+    memcpy(expr->weekday_nth, marks->weekday_nth, sizeof(expr->weekday_nth));
+    expr->last_minus = marks->last_minus;
+    expr->nearest = marks->nearest;
+    expr->flags = marks->flags;
     if (expr->second != 1)
         expr->flags |= CS_EXPR_SECONDS;
-    if (some_years(expr->year))
-        expr->flags |= CS_EXPR_YEAR;
+    if (marks->nth)
+        drop_covered(expr);
     if (expr->day == ALL_DAYS) {
         expr->flags &= (uint16_t)~CS_EXPR_LAST_DAY;
         expr->last_minus = 0;
@@ -93,7 +102,7 @@ static enum cs_status read_fields(struct cs_expr_reader *reader,
                                   const struct span *spans, int count)
 {
     int field = count == 5 ? CS_FIELD_MINUTE : CS_FIELD_SECOND;
-    uint64_t *sets = reader->draft.sets;
+    uint64_t *sets = reader->sets;
 
     if (count == 5)
         sets[CS_FIELD_SECOND] = 1;
@@ -109,6 +118,8 @@ static enum cs_status read_fields(struct cs_expr_reader *reader,
         if (status)
             return status;
     }
+    if (count == FIELDS && some_years(sets + CS_FIELD_YEAR))
+        reader->marks.flags |= CS_EXPR_YEAR;
     return CS_OK;
 }
 
@@ -150,7 +161,7 @@ static enum cs_status read_nickname(struct cs_expr_reader *reader,
     if (!found || count > 1)
         return cs_hint_nickname(&reader->place);
     if (!found->means) {
-        reader->draft.flags = CS_EXPR_REBOOT;
+        reader->marks.flags = CS_EXPR_REBOOT;
         return CS_OK;
     }
     count = split(found->means, found->means + strlen(found->means), spans);
@@ -188,20 +199,24 @@ enum cs_status cs_expr_parse(const char *text, size_t size, const char *seed,
                              size_t seed_size, struct cs_expr *expr,
                              struct cs_error *error)
 {
-    struct cs_expr_reader reader = {.seed = seed, .seed_size = seed_size};
+    struct cs_expr_reader reader;
     enum cs_status status;
 
     if (size >= CS_EXPR_TEXT_SIZE)
         return refuse_long(size, error);
     reader.place.text = text;
     reader.place.error = error;
+    reader.seed = seed;
+    reader.seed_size = seed_size;
+    reader.plain = false;
+    reader.marks = (struct cs_expr_marks){0};
     status = read_words(&reader, text + size);
     if (status)
         return status;
-    if (reader.draft.flags & CS_EXPR_REBOOT)
+    if (reader.marks.flags & CS_EXPR_REBOOT)
         *expr = (struct cs_expr){.flags = CS_EXPR_REBOOT};
     else
-        settle(&reader.draft, expr);
+        settle(&reader, expr);
     return CS_OK;
 }
 
@@ -229,7 +244,7 @@ enum cs_status cs_expr_parse_field(const char *text, size_t size,
     status = cs_expr_read_field(&reader);
     if (status)
         return status;
-    *set = reader.draft.sets[field];
+    *set = reader.sets[field];
     if (field == CS_FIELD_WEEKDAY)
         *set = (*set | *set >> 7) & 0x7f;
     return CS_OK;

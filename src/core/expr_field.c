@@ -116,24 +116,31 @@ static uint64_t run(int first, int last)
     return (~UINT64_C(0) << first) & (~UINT64_C(0) >> (63 - last));
 }
 
+static void add_years(uint64_t year[4], int first, int last, int step)
+{
+    for (int value = first; value <= last; value += step)
+        year[value >> 6] |= UINT64_C(1) << (value & 63);
+}
+
 static void add(struct cs_expr_reader *reader, int first, int last, int step)
 {
-    uint64_t *set = &reader->draft.sets[reader->place.field];
+    uint64_t *set = &reader->sets[reader->place.field], bits = 0;
 
     if (reader->place.field == CS_FIELD_YEAR) {
-        first -= CS_EXPR_FIRST_YEAR;
-        last -= CS_EXPR_FIRST_YEAR;
+        add_years(set, first - CS_EXPR_FIRST_YEAR,
+                  last - CS_EXPR_FIRST_YEAR, step);
     } else if (step == 1) {
         *set |= run(first, last);
-        return;
+    } else {
+        for (int value = first; value <= last; value += step)
+            bits |= UINT64_C(1) << value;
+        *set |= bits;
     }
-    for (int value = first; value <= last; value += step)
-        set[value >> 6] |= UINT64_C(1) << (value & 63);
 }
 
 static void mark_interval(struct cs_expr_reader *reader)
 {
-    reader->draft.flags |= cs_expr_rules[reader->place.field].interval;
+    reader->marks.flags |= cs_expr_rules[reader->place.field].interval;
 }
 
 /* Is `at` the field's first item? */
@@ -155,7 +162,7 @@ static enum cs_status read_star(struct cs_expr_reader *reader)
     if (status)
         return status;
     if (reader->at == item + 1 && leads(reader, item))
-        reader->draft.flags |= rule->any;
+        reader->marks.flags |= rule->any;
     mark_interval(reader);
     add(reader, rule->low, rule->high, step);
     return CS_OK;
@@ -188,16 +195,16 @@ static enum cs_status read_range(struct cs_expr_reader *reader,
 static enum cs_status read_last_day(struct cs_expr_reader *reader)
 {
     const char *item = reader->at++, *at;
-    struct cs_expr_draft *draft = &reader->draft;
+    struct cs_expr_marks *marks = &reader->marks;
     enum cs_status status;
     int before = 0;
 
-    if (draft->flags & CS_EXPR_LAST_DAY)
+    if (marks->flags & CS_EXPR_LAST_DAY)
         return cs_hint_stray(&reader->place, item);
     if (take(reader, 'W')) {
         if (item != reader->place.start || reader->at != reader->place.end)
             return cs_hint_stray(&reader->place, reader->at - 1);
-        draft->flags |= CS_EXPR_NEAREST;
+        marks->flags |= CS_EXPR_NEAREST;
     } else if (take(reader, '-')) {
         at = reader->at;
         status = take_number(reader, &before);
@@ -207,8 +214,8 @@ static enum cs_status read_last_day(struct cs_expr_reader *reader)
             return cs_hint_suffix(&reader->place, at, reader->at, "L-1 to "
                                   "L-30");
     }
-    draft->flags |= CS_EXPR_LAST_DAY;
-    draft->last_minus = (uint8_t)before;
+    marks->flags |= CS_EXPR_LAST_DAY;
+    marks->last_minus = (uint8_t)before;
     return CS_OK;
 }
 
@@ -219,8 +226,8 @@ static enum cs_status read_nearest(struct cs_expr_reader *reader,
     if (item != reader->place.start || reader->at + 1 != reader->place.end)
         return stray(reader);
     reader->at++;
-    reader->draft.flags |= CS_EXPR_NEAREST;
-    reader->draft.nearest = (uint8_t)day;
+    reader->marks.flags |= CS_EXPR_NEAREST;
+    reader->marks.nearest = (uint8_t)day;
     return CS_OK;
 }
 
@@ -233,8 +240,9 @@ static enum cs_status read_nth(struct cs_expr_reader *reader, int weekday)
     enum cs_status status;
     int nth;
 
+    reader->marks.nth = true;
     if (take(reader, 'L')) {
-        reader->draft.weekday_last |= bit;
+        reader->marks.weekday_last |= bit;
         return CS_OK;
     }
     if (!hash)
@@ -245,7 +253,7 @@ static enum cs_status read_nth(struct cs_expr_reader *reader, int weekday)
     if (nth < 1 || nth > 5)
         return cs_hint_suffix(&reader->place, at, reader->at,
                               "#1 to #5, or #L for the last one");
-    reader->draft.weekday_nth[nth - 1] |= bit;
+    reader->marks.weekday_nth[nth - 1] |= bit;
     return CS_OK;
 }
 
@@ -371,14 +379,40 @@ static enum cs_status read_item(struct cs_expr_reader *reader)
     return read_plain(reader);
 }
 
+static void empty(struct cs_expr_reader *reader)
+{
+    uint64_t *set = &reader->sets[reader->place.field];
+
+    *set = 0;
+    if (reader->place.field == CS_FIELD_YEAR)
+        set[1] = set[2] = set[3] = 0;
+}
+
+/* The commonest field, `*` or `?`, without ado. */
+static bool read_lone_star(struct cs_expr_reader *reader)
+{
+    const struct cs_expr_rule *rule = &cs_expr_rules[reader->place.field];
+    const char *start = reader->place.start;
+
+    if (reader->place.end - start != 1 || !rule->whole
+        || !(*start == '*' || (*start == '?' && rule->any)))
+        return false;
+    reader->sets[reader->place.field] = rule->whole;
+    reader->marks.flags |= rule->interval | rule->any;
+    return true;
+}
+
 enum cs_status cs_expr_read_field(struct cs_expr_reader *reader)
 {
     enum cs_status status;
 
+    if (read_lone_star(reader))
+        return CS_OK;
+    empty(reader);
     reader->at = reader->place.start;
     if (reader->place.field == CS_FIELD_WEEKDAY && !reader->plain
         && take(reader, '+'))
-        reader->draft.flags |= CS_EXPR_BOTH_DAYS;
+        reader->marks.flags |= CS_EXPR_BOTH_DAYS;
     do {
         status = read_item(reader);
         if (status)

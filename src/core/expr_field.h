@@ -15,12 +15,11 @@
 #include "expr.h"
 #include "expr_hint.h"
 
-/* What has been read so far. `sets` goes by `enum cs_field`, a weekday 7
- * still apart from 0; the years take the last four. */
-struct cs_expr_draft {
-    uint64_t sets[CS_FIELD_YEAR + 4];
-    uint8_t weekday_last, weekday_nth[5], last_minus, nearest;  /* cs_expr */
+/* What fields say besides their plain values; as in struct cs_expr. */
+struct cs_expr_marks {
+    uint8_t weekday_last, weekday_nth[5], last_minus, nearest;
     uint16_t flags;
+    bool nth;                   /* weekday_last or weekday_nth has a bit */
 };
 
 struct cs_expr_reader {
@@ -29,11 +28,13 @@ struct cs_expr_reader {
     size_t seed_size;
     bool plain;                 /* refuse H L W # + */
     const char *at;             /* how far it has come */
-    struct cs_expr_draft draft;
+    struct cs_expr_marks marks; /* of all fields so far */
+    /* By `enum cs_field`, for the fields read so far; a weekday 7 is still
+     * apart from 0, and the years take the last four. */
+    uint64_t sets[CS_FIELD_YEAR + 4];
 };
 
-/* Read the field at `reader->place` into the draft, whose set for it is
- * empty. */
+/* Read the field at `reader->place` into its set, and add to the marks. */
 enum cs_status cs_expr_read_field(struct cs_expr_reader *reader);
 
 #endif

@@ -17,16 +17,19 @@ static const char *const weekday_words[CS_EXPR_WEEKDAYS] = {
     "SATURDAY"
 };
 
+#define WHOLE(low, high) \
+    ((~UINT64_C(0) << (low)) & (~UINT64_C(0) >> (63 - (high))))
+
 const struct cs_expr_rule cs_expr_rules[7] = {
-    {"second", 0, 59, 59, CS_EXPR_INTERVAL, 0, 0, 0, NULL},
-    {"minute", 0, 59, 59, CS_EXPR_INTERVAL, 0, 0, 0, NULL},
-    {"hour", 0, 23, 23, CS_EXPR_INTERVAL, 0, 0, 0, NULL},
-    {"day", 1, 31, 31, 0, CS_EXPR_DAY_ANY, 0, 0, NULL},
-    {"month", 1, 12, 12, 0, 0, CS_EXPR_MONTHS, 1, month_words},
-    {"weekday", 0, 7, 6, 0, CS_EXPR_WEEKDAY_ANY, CS_EXPR_WEEKDAYS, 0,
-     weekday_words},
+    {"second", 0, 59, 59, WHOLE(0, 59), CS_EXPR_INTERVAL, 0, 0, 0, NULL},
+    {"minute", 0, 59, 59, WHOLE(0, 59), CS_EXPR_INTERVAL, 0, 0, 0, NULL},
+    {"hour", 0, 23, 23, WHOLE(0, 23), CS_EXPR_INTERVAL, 0, 0, 0, NULL},
+    {"day", 1, 31, 31, WHOLE(1, 31), 0, CS_EXPR_DAY_ANY, 0, 0, NULL},
+    {"month", 1, 12, 12, WHOLE(1, 12), 0, 0, CS_EXPR_MONTHS, 1, month_words},
+    {"weekday", 0, 7, 6, WHOLE(0, 6), 0, CS_EXPR_WEEKDAY_ANY,
+     CS_EXPR_WEEKDAYS, 0, weekday_words},
     {"year", CS_EXPR_FIRST_YEAR, CS_EXPR_LAST_YEAR, CS_EXPR_LAST_YEAR, 0, 0,
-     0, 0, NULL},
+     0, 0, 0, NULL},
 };
 
 #define PACK(a, b, c) ((uint32_t)(a) << 16 | (uint32_t)(b) << 8 | (c))

@@ -16,6 +16,7 @@ struct cs_expr_rule {
     const char *name;
     int low, high;          /* weekday: 0-7, both ends Sunday */
     int top;                /* high, but the weekday's is 6 */
+    uint64_t whole;         /* low to top as a set; 0: too many */
     uint16_t interval;      /* CS_EXPR_INTERVAL for the time fields, or 0 */
     uint16_t any;           /* the flag that a bare star sets, or 0 */
     int names;              /* how many; 0: the field has no names */
