@@ -1,0 +1,151 @@
+"""How the runs of a job are treated: the options of `@App.cronjob`.
+
+Example::
+
+    check({'timeout': timedelta(minutes=15), 'retries': 2})
+    # {'timeout': 900.0, 'retries': 2}
+    policy = Policy.of(defaults, job.options)
+
+What a job leaves out comes from the settings of its application, and what
+those leave out from `Policy`. All durations are seconds, or a `timedelta`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from difflib import get_close_matches
+from math import isfinite
+from typing import Any, Final, Literal, cast
+
+from cronsched.errors import OptionError
+
+__all__ = ['Overlap', 'Policy', 'check']
+
+Overlap = Literal['skip', 'queue', 'allow']
+
+# What the native side holds: milliseconds and seconds in 32 bits.
+LONGEST: Final = 30 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Every option with its value.
+
+    timeout: seconds one attempt may take.
+    connect_timeout: seconds its connection may take.
+    retries: attempts after the first, for failures that may pass.
+    backoff: seconds before the second attempt; doubles each time.
+    overlap: what happens when a run is due while the last one still executes:
+        'skip' it, 'queue' one, or 'allow' both.
+    catch_up: a run this many seconds late still fires; None: any.
+    coalesce: of several late runs only the latest fires, else each.
+    max_offset: the upper bound of the seeded delay, seconds.
+    """
+
+    timeout: float = 3600.0
+    connect_timeout: float = 10.0
+    retries: int = 0
+    backoff: float = 1.0
+    overlap: Overlap = 'skip'
+    catch_up: float | None = 600.0
+    coalesce: bool = True
+    max_offset: float = 30.0
+
+    @classmethod
+    def of(cls, *layers: Mapping[str, Any]) -> Policy:
+        """The later layers win. The layers were checked before."""
+        policy = cls()
+        for layer in layers:
+            policy = replace(policy, **layer)
+        return policy
+
+    def native(self) -> dict[str, Any]:
+        """The keywords of `Scheduler.define` that this says."""
+        return {name: getattr(self, name) for name in OPTIONS if name != 'max_offset'}
+
+
+def check(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options in their own types. Raises `OptionError` that names the
+    option and says what to write."""
+    return {name: _checker_of(name)(name, value) for name, value in given.items()}
+
+
+def _checker_of(name: str) -> Callable[[str, Any], Any]:
+    if name in CHECKERS:
+        return CHECKERS[name]
+    close = get_close_matches(name, CHECKERS, n=1)
+    hint = f'did you mean {close[0]!r}?' if close else f'there are {", ".join(CHECKERS)}'
+    raise OptionError(f'no such option: {name!r}; {hint}', field=name)
+
+
+def _seconds(value: Any) -> float | None:
+    """None for what is no duration."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value):
+        return float(value)
+    return None
+
+
+def _positive(name: str, value: Any) -> float:
+    seconds = _seconds(value)
+    if seconds is None or not 0.001 <= seconds <= LONGEST:
+        raise OptionError(
+            f'{name}={value!r}: write seconds (0.001 to {LONGEST:.0f}) or a timedelta', field=name
+        )
+    return seconds
+
+
+def _late(name: str, value: Any) -> float | None:
+    seconds = _seconds(value)
+    if value is not None and (seconds is None or not 0 <= seconds <= LONGEST):
+        raise OptionError(
+            f'{name}={value!r}: write seconds (0 to {LONGEST:.0f}), a timedelta, '
+            'or None if no run is ever too late',
+            field=name,
+        )
+    return seconds
+
+
+def _offset(name: str, value: Any) -> float:
+    seconds = _seconds(value)
+    if seconds is None or not 0 <= seconds <= 86_400:
+        raise OptionError(
+            f'{name}={value!r}: write seconds (0 for no delay, at most 86400) or a timedelta',
+            field=name,
+        )
+    return seconds
+
+
+def _retries(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1000:
+        raise OptionError(f'{name}={value!r}: write a whole number, 0 to 1000', field=name)
+    return value
+
+
+def _overlap(name: str, value: Any) -> Overlap:
+    if value not in ('skip', 'queue', 'allow'):
+        raise OptionError(f"{name}={value!r}: write 'skip', 'queue' or 'allow'", field=name)
+    return cast(Overlap, value)
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise OptionError(f'{name}={value!r}: write True or False', field=name)
+    return value
+
+
+CHECKERS: Final[dict[str, Callable[[str, Any], Any]]] = {
+    'timeout': _positive,
+    'connect_timeout': _positive,
+    'retries': _retries,
+    'backoff': _positive,
+    'overlap': _overlap,
+    'catch_up': _late,
+    'coalesce': _flag,
+    'max_offset': _offset,
+}
+
+OPTIONS: Final = tuple(field.name for field in fields(Policy))

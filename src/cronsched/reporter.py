@@ -1,0 +1,196 @@
+"""Tells what the native thread did: to the log, to Sentry, to the ledger.
+
+One daemon thread drains the events; while it waits, nobody needs the GIL. It
+also does what is due now and then: catching up when this process becomes the
+owner of an application id, forgetting old runs, looking for new time zone
+rules. What goes wrong in it is logged, and never ends it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from cronsched._cronsched import Event
+from cronsched.ledger.base import Run
+from cronsched.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from cronsched.bound import ApplicationBoundCronjobs
+    from cronsched.job import Job
+    from cronsched.scheduler import Service
+
+__all__ = ['CRONJOB_MAX_DURATION', 'Reporter']
+
+log = logging.getLogger('cronsched')
+
+#: A job that takes longer than this (seconds) is reported.
+CRONJOB_MAX_DURATION: Final = 30
+
+# How long one wait for events lasts at most, seconds.
+WAIT: Final = 1.0
+
+
+class Reporter:
+    """See the module. `start` and `pause` may alternate (around a fork)."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._upkeep = Upkeep(service)
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._tellers: dict[str, Callable[[Event], None]] = {
+            'owned': self._tell_owned,
+            'disowned': self._tell_disowned,
+            'started': self._tell_started,
+            'retry': self._tell_retry,
+            'ended': self._tell_ended,
+            'skipped': self._tell_skipped,
+            'missed': self._tell_missed,
+            'clock': self._tell_clock,
+            'fault': self._tell_fault,
+        }
+
+    def start(self) -> None:
+        if self._thread is None:
+            self._stopping = False
+            self._thread = threading.Thread(target=self._run, name='cronsched', daemon=True)
+            self._thread.start()
+
+    def pause(self, timeout: float = 2.0) -> None:
+        """End the thread, and wait until the system has forgotten it too."""
+        thread = self._thread
+        if thread is None or thread is threading.current_thread():
+            return
+        self._stopping = True
+        self._service.native.interrupt()
+        thread.join(timeout)
+        _await_gone(thread.native_id, timeout)
+        self._thread = None
+
+    def _run(self) -> None:
+        while not self._stopping:
+            for event in self._service.native.events(WAIT):
+                self._guard(partial(self.tell, event))
+            self._guard(self._upkeep.run_due)
+
+    def _guard(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception:
+            log.exception('the reporter had trouble and goes on')
+
+    def tell(self, event: Event) -> None:
+        self._tellers[event.kind](event)
+
+    # -- who and what an event is about --------------------------------------
+
+    def _app(self, event: Event) -> ApplicationBoundCronjobs:
+        return self._service.apps[event.app]
+
+    def _job(self, event: Event) -> Job:
+        return self._service.jobs[event.job]
+
+    def _title(self, event: Event) -> str:
+        return self._app(event).title_of(self._job(event))
+
+    # -- the tellers ---------------------------------------------------------
+
+    def _tell_owned(self, event: Event) -> None:
+        app = self._app(event)
+        log.info('Started cronjob thread for %s', app.application_id)
+        if log.isEnabledFor(logging.INFO):
+            for title in app.titles():
+                log.info('Enabled %s', title)
+        self._upkeep.take_over(app, event.at)
+
+    def _tell_disowned(self, event: Event) -> None:
+        log.warning(
+            'The cronjobs of %s are called by another process now', self._app(event).application_id
+        )
+
+    def _tell_started(self, event: Event) -> None:
+        log.info('Executing %s', self._title(event))
+
+    def _tell_retry(self, event: Event) -> None:
+        log.warning(
+            '%s: attempt %d %s, another follows', self._title(event), event.attempt, _reason(event)
+        )
+
+    def _tell_ended(self, event: Event) -> None:
+        if event.outcome == 'ok':
+            self._tell_success(event)
+        elif event.outcome == 'duplicate':
+            log.info('%s ran elsewhere', self._title(event))
+        elif event.outcome in ('skipped_paused', 'skipped_overlap'):
+            log.info('%s was %s', self._title(event), event.outcome.replace('_', ', '))
+        else:
+            self._record(event)
+            _alarm(f'{self._title(event)} {_reason(event)}')
+
+    def _tell_success(self, event: Event) -> None:
+        title = self._title(event)
+        if event.took > CRONJOB_MAX_DURATION:
+            log.warning('%s took too long (%.3f)s', title, event.took)
+        else:
+            log.info('%s finished in %.3fs', title, event.took)
+
+    def _tell_skipped(self, event: Event) -> None:
+        self._record(event)
+        log.warning('%s was skipped: its last run still executes', self._title(event))
+
+    def _tell_missed(self, event: Event) -> None:
+        self._record(event)
+        log.warning('%s missed %d run(s)', self._title(event), event.count)
+
+    def _tell_clock(self, event: Event) -> None:
+        log.info('The clock was set by %+.3f s', event.step)
+
+    def _tell_fault(self, event: Event) -> None:
+        _alarm(f'The scheduler has trouble: {event.detail}')
+
+    def _record(self, event: Event) -> None:
+        """To the ledger; it keeps what the view has written."""
+        app = self._app(event)
+        if app.site.ledger is not None:
+            app.site.ledger.record(
+                Run(app.application_id, self._job(event).name, event.scheduled),
+                event.outcome or 'missed',
+                at=event.at,
+                attempt=max(event.attempt, 1),
+                until=event.until if event.kind == 'missed' else None,
+                count=max(event.count, 1),
+                status=event.status or None,
+                detail=event.detail,
+            )
+
+
+def _reason(event: Event) -> str:
+    parts = [(event.outcome or 'failed').replace('_', ' ')]
+    if event.status:
+        parts.append(f'with status {event.status}')
+    parts.append(f'after {event.took:.3f}s')
+    return ' '.join(parts) + (f': {event.detail}' if event.detail else '')
+
+
+def _alarm(message: str) -> None:
+    log.error('%s', message)
+    # Who uses Sentry has imported it; where it was not, nothing would listen.
+    sentry = sys.modules.get('sentry_sdk')
+    if sentry is not None:
+        sentry.capture_message(message, level='error')
+
+
+def _await_gone(thread_id: int | None, timeout: float) -> None:
+    """A joined thread may still be on its way out, and Python counts those
+    that the system knows before it warns about a fork."""
+    path = f'/proc/self/task/{thread_id}'
+    end = time.monotonic() + timeout
+    while os.path.exists(path) and time.monotonic() < end:
+        time.sleep(0.0002)

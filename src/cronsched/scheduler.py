@@ -1,0 +1,211 @@
+"""The scheduler of this process: one native thread and one reporter for all
+its application ids.
+
+Example::
+
+    service(settings).open(bound)
+
+It is made when the first application id starts, never at import, so it lives
+in the process that serves and not in the one that forks it. After a fork the
+child has none; the parent goes on with the one it has. Around a fork no
+thread of ours runs, so Python has nothing to warn about.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from cronsched import _cronsched
+from cronsched._cronsched import Scheduler
+from cronsched.directories import private_directory, runtime_directory
+from cronsched.job import Job
+from cronsched.reporter import Reporter
+from cronsched.settings import Settings
+from cronsched.site import Site
+
+if TYPE_CHECKING:
+    from cronsched.bound import ApplicationBoundCronjobs
+
+__all__ = ['Service', 'service', 'shared', 'stop']
+
+log = logging.getLogger('cronsched')
+
+Jobs = tuple[Job, ...]
+Handles = tuple[tuple[int, ...], tuple[float, ...]]
+
+
+class Service:
+    """See the module. One for a process; `service` makes it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.process_id = os.getpid()
+        self.native = Scheduler(
+            max_concurrency=settings.max_concurrency,
+            max_per_application=settings.max_per_application,
+            lease_directory=str(lease_directory(settings)),
+        )
+        #: Who is meant by the handles in events.
+        self.apps: dict[int, ApplicationBoundCronjobs] = {}
+        self.jobs: dict[int, Job] = {}
+        self._handles: dict[tuple[Jobs, int], Handles] = {}
+        self._lock = threading.Lock()
+        self.reporter = Reporter(self)
+
+    def start(self) -> None:
+        self.native.start()
+        self.reporter.start()
+
+    def open(self, bound: ApplicationBoundCronjobs) -> int:
+        """The handle of an application id; from here on it is competed for."""
+        handle = self.native.open(bound.application_id, bound.site.key(bound.application_id))
+        self.apps[handle] = bound
+        return handle
+
+    def handles(self, jobs: Jobs, site: Site) -> Handles:
+        """The handles of `jobs`, and the upper bounds of their offsets."""
+        # The same jobs differ in the defaults of two applications.
+        key = jobs, id(site)
+        with self._lock:
+            if key not in self._handles:
+                self._handles[key] = self._define(jobs, site)
+            return self._handles[key]
+
+    def _define(self, jobs: Jobs, site: Site) -> Handles:
+        handles: list[int] = []
+        offsets: list[float] = []
+        for job in jobs:
+            policy = site.policy(job)
+            handle = self.native.define(
+                job.name,
+                job.schedule,
+                once=job.once,
+                method=site.method,
+                claims=site.ledger is not None,
+                **policy.native(),
+            )
+            self.jobs[handle] = job
+            handles.append(handle)
+            offsets.append(policy.max_offset)
+        return tuple(handles), tuple(offsets)
+
+    def pause(self) -> None:
+        """No thread of ours runs when this returns."""
+        self.native.pause()
+        self.reporter.pause()
+
+    def resume(self) -> None:
+        self.native.resume()
+        self.reporter.start()
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """Give the leases back. Bounded: a thread that hangs is left behind."""
+        self.native.stop(timeout)
+        self.reporter.pause(timeout)
+
+
+_service: Service | None = None
+_lock = threading.RLock()
+_hooked = False
+
+# What a child inherits of its parent's scheduler is not touched, not even to
+# free it: descriptors and transfers belong to the parent.
+_inherited: list[Service] = []
+
+# Equal tuples of jobs as one, for all application ids of a class.
+_shared: dict[Jobs, Jobs] = {}
+
+
+def shared(jobs: Jobs) -> Jobs:
+    return _shared.setdefault(jobs, jobs)
+
+
+def service(settings: Settings) -> Service:
+    """The scheduler of this process, started. The first caller's settings
+    decide about limits and directories. Raises `CronError`."""
+    global _service
+    with _lock:
+        _forget_inherited()
+        if _service is None:
+            made = Service(settings)
+            made.start()
+            _service = made
+            _hook()
+        elif _service.settings is not settings:
+            _compare(_service.settings, settings)
+        return _service
+
+
+def stop(timeout: float = 2.0) -> None:
+    """End the scheduler of this process; nothing is called any more. The next
+    application id that starts makes a new one."""
+    global _service
+    with _lock:
+        _forget_inherited()
+        if _service is not None:
+            _service.stop(timeout)
+            _service = None
+
+
+def lease_directory(settings: Settings) -> str:
+    """Where the processes of this machine agree on who calls."""
+    directory = runtime_directory(settings.runtime_directory, state=settings.state_directory)
+    return str(private_directory(directory / 'leases'))
+
+
+def _compare(first: Settings, other: Settings) -> None:
+    for name in ('max_concurrency', 'max_per_application', 'runtime_directory'):
+        if getattr(first, name) != getattr(other, name):
+            log.warning(
+                'cronjobs.%s is %r for this process: %r came later and is not used',
+                name, getattr(first, name), getattr(other, name),
+            )
+
+
+def _forget_inherited() -> None:
+    # By the process id: a server's plain fork() runs none of Python's hooks.
+    global _service
+    if _service is not None and _service.process_id != os.getpid():
+        _inherited.append(_service)
+        _service = None
+
+
+def _hook() -> None:
+    global _hooked
+    if not _hooked:
+        _hooked = True
+        atexit.register(stop)
+        _cronsched.set_fork_resume(_resume)
+        os.register_at_fork(
+            before=_before_fork,
+            after_in_parent=_after_fork_in_parent,
+            after_in_child=_after_fork_in_child,
+        )
+
+
+def _before_fork() -> None:
+    # Held until after the fork, so that nobody starts a thread meanwhile.
+    _lock.acquire()
+    if _service is not None and _service.process_id == os.getpid():
+        _service.pause()
+
+
+def _after_fork_in_parent() -> None:
+    _lock.release()
+    if _service is not None:
+        _cronsched.resume_after_fork()
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    _lock = threading.RLock()
+    _forget_inherited()
+
+
+def _resume() -> None:
+    if _service is not None and _service.process_id == os.getpid():
+        _service.resume()

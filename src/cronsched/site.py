@@ -1,0 +1,87 @@
+"""What an application brings: its settings, its keys and its ledger.
+
+Example::
+
+    site = Site(settings, secrets=('the secret',), ledger=ledger_of(settings))
+    site.keys('org/zug')           # current and previous, 32 bytes each
+    site_of(request.app).ledger
+
+An application object shows its site as the attribute `cronjob_site`. One
+that has none (a bare framework, a test) gets `BARE`: no key and no ledger.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+from cronsched.directories import state_directory
+from cronsched.ledger import Ledger, open_ledger
+from cronsched.options import Policy
+from cronsched.settings import Settings
+from cronsched.signing import derive_key, state_secret
+
+__all__ = ['BARE', 'Site', 'ledger_of', 'secrets_of', 'site_of']
+
+LEDGER_FILE: Final = 'ledger.sqlite3'
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """See the module. `strict` refuses requests that are not signed."""
+
+    settings: Settings = field(default_factory=Settings)
+    secrets: tuple[str, ...] = ()
+    ledger: Ledger | None = None
+    method: Literal['POST', 'GET'] = 'POST'
+    strict: bool = True
+
+    def keys(self, application_id: str) -> tuple[bytes, ...]:
+        """Those that are accepted, the current one first."""
+        return tuple(_key(secret, application_id) for secret in self.secrets)
+
+    def key(self, application_id: str) -> bytes | None:
+        """The one that signs; None sends requests unsigned."""
+        return _key(self.secrets[0], application_id) if self.secrets else None
+
+    def policy(self, job: Any) -> Policy:
+        """The options of `job`, over those of the settings."""
+        return Policy.of(self.settings.options, job.options)
+
+
+@functools.lru_cache(maxsize=1024)
+def _key(secret: str, application_id: str) -> bytes:
+    return derive_key(secret, application_id)
+
+
+BARE: Final = Site(strict=False)
+
+
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    """The secrets that the settings name, else the one kept in the state
+    directory (made the first time)."""
+    given = tuple(filter(None, (settings.secret, settings.previous_secret)))
+    return given or (state_secret(state_directory(settings.state_directory)),)
+
+
+def ledger_of(settings: Settings) -> Ledger | None:
+    """The ledger that the settings name, opened once in this process."""
+    if settings.ledger is None:
+        return None
+    url = settings.ledger
+    if url == 'sqlite':
+        directory = state_directory(settings.state_directory)
+        url = f'sqlite://{quote(str(directory / LEDGER_FILE))}'
+    return _open(url)
+
+
+@functools.lru_cache(maxsize=64)
+def _open(url: str) -> Ledger:
+    return open_ledger(url)
+
+
+def site_of(app: Any) -> Site:
+    site = getattr(app, 'cronjob_site', None)
+    return site if isinstance(site, Site) else BARE

@@ -1,0 +1,153 @@
+"""How the jobs are woven into a Morepath application: the directive, and the
+tween that starts and settles. `morepath` and `onegov` are made of these.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import unquote_plus
+
+import dectate
+from morepath.directive import SettingAction
+from morepath.settings import SettingRegistry
+
+from cronsched.bound import ApplicationBoundCronjobs
+from cronsched.errors import CronError
+from cronsched.execution import OUTCOME_HEADER, expect, run_job, settle
+from cronsched.job import CRONJOB_ID_SALT, NOT_SAID, Job
+from cronsched.registry import jobs_of, register_cronjob
+from cronsched.settings import Settings
+from cronsched.signing import Refused
+from cronsched.site import site_of
+
+__all__ = [
+    'CronjobAction', 'CronjobDirective', 'CronjobRegistry', 'find_job', 'make_tween',
+    'respond', 'start',
+]
+
+log = logging.getLogger('cronsched')
+
+_starting = threading.Lock()
+
+
+class CronjobRegistry:
+    """The configuration `cronjob_registry`: `cronjobs` and `cronjob_threads`
+    by name and by application id, once there is a job."""
+
+    settings: Settings
+
+
+class CronjobAction(dectate.Action):
+    """One job; its name must be unique in its application class."""
+
+    config = {'cronjob_registry': CronjobRegistry, 'setting_registry': SettingRegistry}  # noqa: RUF012
+    depends = [SettingAction]  # noqa: RUF012
+
+    def __init__(self, name: str, said: dict[str, Any]) -> None:
+        self.name = name
+        self.said = said
+
+    def identifier(self, **config: Any) -> str:
+        return self.name
+
+    def perform(
+        self, obj: Callable[..., Any], cronjob_registry: CronjobRegistry, **config: Any
+    ) -> None:
+        try:
+            register_cronjob(cronjob_registry, obj, **self.said)
+        except CronError as error:
+            raise dectate.DirectiveError(str(error)) from error
+
+    @staticmethod
+    def after(cronjob_registry: CronjobRegistry, setting_registry: Any) -> None:
+        """Wrong settings, too, are found when the application is committed."""
+        cronjob_registry.settings = Settings.read(getattr(setting_registry, 'cronjobs', None))
+
+
+class CronjobDirective(dectate.Composite):
+    """`@App.cronjob(...)`; see `cronsched.job.Job` for what it takes."""
+
+    query_classes = [CronjobAction]  # noqa: RUF012
+
+    def __init__(
+        self,
+        expression: str | None = None,
+        *,
+        hour: int | str | None = None,
+        minute: int | str | None = None,
+        timezone: Any = NOT_SAID,
+        once: bool = False,
+        **options: Any,
+    ) -> None:
+        self.said = dict(
+            options, expression=expression, hour=hour, minute=minute, timezone=timezone, once=once
+        )
+
+    def actions(self, obj: Callable[..., Any]) -> Iterator[tuple[CronjobAction, Any]]:
+        name = self.said.get('name') or getattr(obj, '__qualname__', None)
+        if not isinstance(name, str):
+            raise dectate.DirectiveError(f"{obj!r} has no name: write name='...'")
+        yield CronjobAction(name, self.said), obj
+
+
+def find_job(app: Any, id: str) -> Job | None:
+    """The job behind a path; nobody can guess its id."""
+    name = app.unsign(unquote_plus(id), CRONJOB_ID_SALT)
+    return jobs_of(app.config.cronjob_registry).get(name) if name else None
+
+
+def respond(job: Job, request: Any, response: Any) -> Any:
+    """Run the job for this request; says in `response` how it ended."""
+    app = request.app
+    try:
+        outcome = run_job(job, request, application_id=app.application_id, site=site_of(app))
+    except Refused:
+        response.status_code = 401
+    else:
+        response.headers[OUTCOME_HEADER] = outcome
+    return response
+
+
+def make_tween(
+    handler: Callable[[Any], Any], begin: Callable[[Any], None]
+) -> Callable[[Any], Any]:
+    """`begin` is called with each request, before it is handled and after:
+    by then it knows the mounted application that has answered."""
+
+    def cronjob_tween(request: Any) -> Any:
+        begin(request)
+        expect(request.environ)
+        try:
+            response = handler(request)
+        except BaseException as error:
+            settle(request.environ, 500, error)
+            raise
+        settle(request.environ, response.status_code)
+        begin(request)
+        return response
+
+    return cronjob_tween
+
+
+def start(app: Any, linker: Callable[[], Any | None]) -> None:
+    """Start the jobs of `app` unless this process has. `linker` makes the
+    request whose links are called, or None when there is to be none."""
+    registry = getattr(app.config, 'cronjob_registry', None)
+    jobs = jobs_of(registry)
+    if registry is None or not jobs or app.application_id in registry.cronjob_threads:
+        return
+    with _starting:
+        if app.application_id in registry.cronjob_threads:
+            return
+        try:
+            request = linker()
+            if request is not None:
+                bound = ApplicationBoundCronjobs(request, jobs.values())
+                registry.cronjob_threads[app.application_id] = bound
+                bound.start()
+        except Exception:
+            # The visitor is not to blame.
+            log.exception('the cronjobs of %s could not be started', app.application_id)
