@@ -140,26 +140,6 @@ static PyObject *run_id(PyObject *module, PyObject *arguments)
     return PyUnicode_FromString(id);
 }
 
-/* {"Name": "value"} of lines "Name: value". New reference. */
-static PyObject *dict_of_headers(const char *const *lines)
-{
-    PyObject *dict = PyDict_New(), *name, *value;
-    const char *colon;
-    int failed = dict == NULL;
-
-    for (; !failed && *lines; lines++) {
-        colon = strchr(*lines, ':');
-        name = PyUnicode_FromStringAndSize(*lines, colon - *lines);
-        value = PyUnicode_FromString(colon + 2);
-        failed = !name || !value || PyDict_SetItem(dict, name, value) < 0;
-        Py_XDECREF(name);
-        Py_XDECREF(value);
-    }
-    if (failed)
-        Py_CLEAR(dict);
-    return dict;
-}
-
 static PyObject *sign_headers(PyObject *module, PyObject *arguments,
                               PyObject *keywords)
 {
@@ -189,7 +169,7 @@ static PyObject *sign_headers(PyObject *module, PyObject *arguments,
     status = cs_sign(&request, &headers);
     if (status != CS_OK)
         return binding_raise_status(state_of(module), status, "not signed");
-    return dict_of_headers(headers.list);
+    return binding_headers(headers.list);
 }
 
 /* ------------------------------------------------------------------------ */
@@ -321,9 +301,7 @@ static int add_time(struct binding_state *state)
     state->utc = PyUnicode_InternFromString("UTC");
     if (!state->time || !state->datetime || !state->zones || !state->utc)
         return -1;
-    state->datetime_api = PyCapsule_Import(PyDateTime_CAPSULE_NAME, 0);
-    if (!state->datetime_api)
-        PyErr_Clear();   /* the slower way of instant.c serves */
+    binding_find_datetime(state);
     return 0;
 }
 

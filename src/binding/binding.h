@@ -13,7 +13,6 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <datetime.h>
 
 #include "../core/expr.h"
 #include "../core/status.h"
@@ -31,8 +30,9 @@ struct binding_state {
     PyObject *datetime;      /* the class */
     PyObject *utc;           /* the str 'UTC' */
 
-    /* Borrowed; NULL where an interpreter has only the Python datetime. */
-    PyDateTime_CAPI *datetime_api;
+    /* Borrowed: a PyDateTime_CAPI, which convert.c alone looks into; NULL
+     * where an interpreter has only the Python datetime. */
+    void *datetime_api;
 };
 
 static inline struct binding_state *binding_state_of(PyObject *instance)
@@ -53,6 +53,12 @@ void *binding_raise_status(const struct binding_state *state,
 /* The four exception classes, into `module` and `state`. */
 int binding_add_errors(PyObject *module, struct binding_state *state);
 
+/* convert.c */
+
+/* {"Name": "value"} of lines "Name: value", NULL-terminated. New
+ * reference. */
+PyObject *binding_headers(const char *const *lines);
+
 /* zone.c */
 
 struct zone_object {
@@ -67,7 +73,10 @@ extern PyType_Spec binding_zone_spec;
 PyObject *binding_resolve_zone(struct binding_state *state,
                                PyObject *timezone);
 
-/* instant.c */
+/* convert.c, instants */
+
+/* Finds the native datetime, if there is one. */
+void binding_find_datetime(struct binding_state *state);
 
 /* Microseconds since 1970 of an aware datetime; its tzinfo is asked, unless it
  * is the zone's own, whose rules we have. -1 with an exception. */

@@ -1,9 +1,23 @@
-/* Instants: aware datetimes to UTC seconds and back. */
+/* Conversions: aware datetimes to UTC seconds and back, header lines. */
 #include "binding.h"
 
 #include <math.h>
 
+/* The header defines a static pointer that serves all interpreters alike;
+ * ours is in the module's state, so that one stays unused. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-variable"
+#include <datetime.h>
+#pragma GCC diagnostic pop
+
 #include "../core/civil.h"
+
+void binding_find_datetime(struct binding_state *state)
+{
+    state->datetime_api = PyCapsule_Import(PyDateTime_CAPSULE_NAME, 0);
+    if (!state->datetime_api)
+        PyErr_Clear();   /* epoch_us_by_method serves */
+}
 
 static int raise_naive(PyObject *at)
 {
@@ -69,12 +83,13 @@ int binding_epoch_us(const struct binding_state *state,
                      const struct zone_object *zone, PyObject *at,
                      int64_t *epoch_us)
 {
+    const PyDateTime_CAPI *api = state->datetime_api;
     struct cs_zone_local local;
     int64_t offset_us, at_us;
 
-    if (!state->datetime_api)
+    if (!api)
         return epoch_us_by_method(at, epoch_us);
-    if (!PyObject_TypeCheck(at, state->datetime_api->DateTimeType)) {
+    if (!PyObject_TypeCheck(at, api->DateTimeType)) {
         PyErr_Format(PyExc_TypeError, "an aware datetime is needed, not %R",
                      at);
         return -1;
@@ -107,20 +122,38 @@ int binding_instant_us(const struct binding_state *state,
 PyObject *binding_datetime(const struct binding_state *state,
                            const struct zone_object *zone, int64_t epoch_s)
 {
+    const PyDateTime_CAPI *api = state->datetime_api;
     struct cs_zone_local local;
     struct cs_zone_span span;
     struct cs_date date;
     int32_t second;
     int fold;
 
-    if (!state->datetime_api)
+    if (!api)
         return PyObject_CallMethod(state->datetime, "fromtimestamp", "LO",
                                    (long long)epoch_s, zone->tzinfo);
     cs_zone_span_at(zone->zone, epoch_s, &span);
     cs_zone_from_local(zone->zone, epoch_s + span.offset_s, &local);
     fold = local.kind == CS_ZONE_OVERLAP && epoch_s == local.second_s;
     date = cs_civil_date(cs_civil_split(epoch_s + span.offset_s, &second));
-    return state->datetime_api->DateTime_FromDateAndTimeAndFold(
+    return api->DateTime_FromDateAndTimeAndFold(
         date.year, date.month, date.day, second / 3600, second / 60 % 60,
-        second % 60, 0, zone->tzinfo, fold, state->datetime_api->DateTimeType);
+        second % 60, 0, zone->tzinfo, fold, api->DateTimeType);
+}
+
+PyObject *binding_headers(const char *const *lines)
+{
+    PyObject *dict = PyDict_New(), *name, *value;
+    const char *colon;
+
+    for (; dict && *lines; lines++) {
+        colon = strchr(*lines, ':');
+        name = PyUnicode_FromStringAndSize(*lines, colon - *lines);
+        value = PyUnicode_FromString(colon + 2);
+        if (!name || !value || PyDict_SetItem(dict, name, value) < 0)
+            Py_CLEAR(dict);
+        Py_XDECREF(name);
+        Py_XDECREF(value);
+    }
+    return dict;
 }

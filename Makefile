@@ -1,0 +1,69 @@
+# The two commands: `make demo` and `make test`. Each works from a fresh clone
+# and installs what it needs (system packages through apt where it may,
+# Python's into .venv).
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(wildcard src/_cronsched.c src/binding/*.[ch] src/core/*.[ch])
+PYTEST := $(BIN)/python -X dev -m pytest
+
+.PHONY: demo test test-c test-tsan test-python lint bench zones fuzz soak build clean system
+
+demo: build
+	$(BIN)/python examples/run.py
+
+test: build test-c test-tsan test-python
+
+build: $(VENV)/.built
+
+system:
+	@tools/system-packages.sh $(PYTHON)
+
+$(VENV)/.made: | system
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --upgrade pip 'setuptools>=77' wheel
+	touch $@
+
+$(VENV)/.built: $(VENV)/.made pyproject.toml setup.cfg $(SOURCES)
+	$(BIN)/python -m pip install -q --no-build-isolation -e '.[test]'
+	touch $@
+
+# Address and undefined-behaviour sanitizers, leaks, no Python.
+test-c: system
+	$(MAKE) -C tests/c -j2
+
+# Data races, in the rooms that know threads.
+test-tsan: system
+	$(MAKE) -C tests/c -j2 SAN=thread test_ring test_http test_lease test_agenda test_sched
+
+test-python: build
+	$(PYTEST)
+
+lint: build
+	$(BIN)/python -m pip install -q -e '.[lint]' --no-build-isolation
+	$(BIN)/ruff check src tests bench examples
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest cronsched._cronsched --mypy-config-file pyproject.toml
+
+# The longer proofs, and the figures.
+zones: build
+	$(BIN)/python tests/prove_zones.py
+
+fuzz: system
+	$(MAKE) -C fuzz
+
+soak: build
+	$(BIN)/python -m pytest -m soak -p no:cacheprovider tests
+
+bench: build
+	$(BIN)/python -m pip install -q -e '.[bench]' --no-build-isolation
+	$(MAKE) -C bench/c
+	$(BIN)/python bench/run.py
+
+clean:
+	rm -rf build $(VENV) src/cronsched/*.so src/*.egg-info
