@@ -16,13 +16,18 @@ from cronsched.ledger.base import (
     OUTCOMES,
     Application,
     Claim,
+    KnownJob,
     Ledger,
     LedgerError,
+    Plan,
     Row,
     Run,
 )
 
-__all__ = ['OUTCOMES', 'Application', 'Claim', 'Ledger', 'LedgerError', 'Row', 'Run', 'open_ledger']
+__all__ = [
+    'OUTCOMES', 'Application', 'Claim', 'KnownJob', 'Ledger', 'LedgerError', 'Plan', 'Row', 'Run',
+    'open_ledger',
+]
 
 
 def open_ledger(url: str) -> Ledger:

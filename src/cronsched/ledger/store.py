@@ -1,0 +1,297 @@
+"""One SQLite file, used safely from all threads and all processes.
+
+Example::
+
+    store = Store(Path('/var/lib/app/cronsched/ledger.sqlite3'))
+    with store.write() as connection:    # BEGIN IMMEDIATE ... COMMIT
+        connection.execute(...)
+
+A process has one connection and a lock around it: writers wait for each other
+anyway, and in turn, which SQLite's own waiting does not do.
+
+Fork: `os.fork` closes the connection before and lets both sides open their
+own. A connection that came through a plain fork() of C (uWSGI) is left alone
+for ever, as closing it would touch what the parent uses (SQLite, "How To
+Corrupt", 2.6).
+
+Power cut: with `synchronous` NORMAL a commit survives the death of any
+process, but not of the machine, within the seconds that the kernel keeps it
+in memory. FULL does, for one fsync per commit.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import stat
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+from cronsched.directories import belongs_to_us, create_private
+from cronsched.ledger import schema
+from cronsched.ledger.base import LedgerError
+
+T = TypeVar('T')
+Identity = tuple[int, int]   # device and inode
+
+FIRST_PAUSE = 0.0001         # seconds
+LONGEST_PAUSE = 0.005
+FORK_PATIENCE = 1.0
+BUSY = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL))
+ADVICE = {
+    sqlite3.SQLITE_BUSY: 'stays locked by another process: find it with `fuser -v`',
+    sqlite3.SQLITE_LOCKED: 'stays locked in this process',
+    sqlite3.SQLITE_FULL: 'cannot grow, the disk is full: make room',
+    sqlite3.SQLITE_IOERR: 'cannot be read or written: look at the disk and its quota',
+    sqlite3.SQLITE_READONLY: 'is read-only: give this user the right to write the file and its '
+                             'directory',
+    sqlite3.SQLITE_CANTOPEN: 'cannot be opened: give this user the right to write the file and '
+                             'its directory',
+    sqlite3.SQLITE_CORRUPT: 'is damaged: stop the application, then save what can be read with '
+                            '`sqlite3 FILE .recover`, or move the file away',
+    sqlite3.SQLITE_NOTADB: 'is damaged or no ledger: stop the application and move the file away',
+}
+
+
+class Handle:
+    """What one process has of a store."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.connection: sqlite3.Connection | None = None
+        self.companions: tuple[Identity | None, ...] = ()   # -wal and -shm
+
+    def close(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.close()
+
+
+class Store:
+    """See the module. `patience` is how long to wait for other processes, in
+    seconds. All methods raise `LedgerError` when the file cannot be used."""
+
+    def __init__(self, path: Path, *, synchronous: str = 'NORMAL', patience: float = 5.0) -> None:
+        self.path = path
+        self.patience = patience
+        self._synchronous = synchronous
+        self._identity: Identity | None = None   # of the file, once known
+        self._handles: dict[int, Handle] = {}    # by pid
+        weakref.finalize(self, _close_own, self._handles)
+        with _stores_lock:
+            _stores.add(self)
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that may write; committed unless an error leaves it."""
+        with self._using() as connection:
+            self._patiently(lambda: connection.execute('BEGIN IMMEDIATE'))
+            try:
+                yield connection
+                connection.execute('COMMIT')
+            finally:
+                if connection.in_transaction:
+                    connection.execute('ROLLBACK')
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """One view of the file, which no writer waits for."""
+        with self._using() as connection:
+            self._patiently(lambda: _begin_reading(connection))
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute('ROLLBACK')
+
+    def close(self) -> None:
+        """Close what this process opened. Another use opens it again."""
+        handle = self.handle()
+        with handle.lock:
+            handle.close()
+
+    def handle(self) -> Handle:
+        pid = os.getpid()
+        handle = self._handles.get(pid)
+        if handle is None:
+            for inherited in set(self._handles) - {pid}:
+                _leak(self._handles.pop(inherited, None))
+            handle = self._handles.setdefault(pid, Handle())
+        return handle
+
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        handle = self.handle()
+        if not handle.lock.acquire(timeout=self.patience):
+            raise self._error(ADVICE[sqlite3.SQLITE_LOCKED])
+        try:
+            if handle.connection is None:
+                self._open(handle)
+            else:
+                self._check_files(handle)
+            assert handle.connection is not None
+            yield handle.connection
+        except sqlite3.Error as error:
+            if _code(error) not in BUSY:
+                handle.close()
+            raise self._explained(error) from error
+        except LedgerError as error:
+            if error.path is None:
+                raise self._error(str(error)) from None
+            raise
+        finally:
+            handle.lock.release()
+
+    def _open(self, handle: Handle) -> None:
+        self._check_file()
+        handle.connection = connection = sqlite3.connect(
+            f'file:{quote(str(self.path))}?mode=rw', uri=True, timeout=0,
+            isolation_level=None, check_same_thread=False,
+        )
+        try:
+            self._prepare(connection)
+        except BaseException:
+            handle.close()
+            raise
+        handle.companions = self._companions()
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        current = self._patiently(lambda: schema.is_current(connection))
+        mode = self._patiently(lambda: connection.execute('PRAGMA journal_mode = WAL').fetchone())
+        if mode != ('wal',):
+            raise LedgerError('cannot be shared by processes there (no WAL): use a local disk')
+        connection.execute(f'PRAGMA synchronous = {self._synchronous}')
+        connection.execute('PRAGMA cell_size_check = ON')
+        connection.execute('PRAGMA trusted_schema = OFF')
+        if not current:
+            self._patiently(lambda: connection.execute('BEGIN IMMEDIATE'))
+            schema.upgrade(connection)
+            connection.execute('COMMIT')
+
+    def _check_file(self) -> None:
+        """Make the file if it never was, and see that it is ours."""
+        try:
+            if self._identity is None and not os.path.lexists(self.path):
+                create_private(self.path, b'')
+            status = os.lstat(self.path)
+            if not stat.S_ISREG(status.st_mode) or not belongs_to_us(status):
+                raise self._error('is no file of this user: name another')
+            if status.st_mode & 0o077:
+                os.chmod(self.path, 0o600)
+        except OSError as error:
+            raise self._error(
+                f'cannot be made or opened ({error.strerror}): give this user the right to '
+                'write the file and its directory'
+            ) from error
+        if self._identity not in (None, _identity_of(status)):
+            raise self._was_moved()
+        self._identity = _identity_of(status)
+
+    def _check_files(self, handle: Handle) -> None:
+        # Others would open another file, and each grants a run that both have.
+        if _identity(self.path) != self._identity or self._companions() != handle.companions:
+            raise self._was_moved()
+
+    def _companions(self) -> tuple[Identity | None, ...]:
+        return tuple(_identity(f'{self.path}{suffix}') for suffix in ('-wal', '-shm'))
+
+    def _patiently(self, action: Callable[[], T]) -> T:
+        """`action()`, again while others hold the lock. The pauses are random,
+        so that nobody is late each time, and are counted instead of timed, as
+        a test may have stopped Python's clock."""
+        waited, pause = 0.0, FIRST_PAUSE
+        while True:
+            try:
+                return action()
+            except sqlite3.OperationalError as error:
+                if _code(error) not in BUSY or waited >= self.patience:
+                    raise
+            turn = random.uniform(0, pause)  # noqa: S311 (no secret)
+            time.sleep(turn)
+            waited += turn
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+
+    def _error(self, what: str) -> LedgerError:
+        error = LedgerError(f'the ledger {self.path} {what}')
+        error.path = self.path
+        return error
+
+    def _explained(self, error: sqlite3.Error) -> LedgerError:
+        advice = ADVICE.get(_code(error), 'cannot be used')
+        return self._error(f'{advice} (SQLite: {error})')
+
+    def _was_moved(self) -> LedgerError:
+        return self._error(
+            'or its -wal or -shm was removed or replaced while in use: stop the processes of '
+            'the application, put it back, and start them again'
+        )
+
+
+def _begin_reading(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute('ROLLBACK')
+    connection.execute('BEGIN')
+    # The first look fixes the view, and can be refused.
+    connection.execute('SELECT 1 FROM sqlite_master LIMIT 1').fetchone()
+
+
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, 'sqlite_errorcode', 0) & 0xff
+
+
+def _identity_of(status: os.stat_result) -> Identity:
+    return status.st_dev, status.st_ino
+
+
+def _identity(path: str | Path) -> Identity | None:
+    try:
+        return _identity_of(os.stat(path))
+    except OSError:
+        return None
+
+
+# Of all stores, for the fork.
+_stores: weakref.WeakSet[Store] = weakref.WeakSet()
+_stores_lock = threading.Lock()
+_held: list[Handle] = []
+
+
+def _close_own(handles: dict[int, Handle]) -> None:
+    handle = handles.pop(os.getpid(), None)
+    if handle is not None:
+        handle.close()
+
+
+def _before_fork() -> None:
+    _stores_lock.acquire()
+    for store in list(_stores):
+        handle = store.handle()
+        if handle.lock.acquire(timeout=FORK_PATIENCE):
+            _held.append(handle)
+            handle.close()
+
+
+def _after_fork() -> None:
+    while _held:
+        _held.pop().lock.release()
+    _stores_lock.release()
+
+
+def _leak(handle: Handle | None) -> None:
+    if handle is None or handle.connection is None:
+        return
+    import ctypes
+    # One reference that nobody gives back, so it is never closed here.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(handle.connection))
+
+
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork,
+)
