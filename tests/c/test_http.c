@@ -302,6 +302,7 @@ static void test_a_bad_url_is_refused_at_once(void)
     static const char *const BAD[] = {
         "", "x", "/path", "ftp://127.0.0.1/", "file:///etc/passwd",
         "http://", "http://[::1", "http://a b/", "http://127.0.0.1:99999/",
+        "http://127.0.0.1:x/", "http://127.0.0.1/\t", "http://127.0.0.1/\x7f",
         "http://127.0.0.1/\r\nX: 1", "http+unix://", "http+unix:///x",
         "http+unix://%2Ftmp%2/x", "http+unix://%00/x", "http+unix://%zz/x",
         "http+unix://%2Ftmp%2Fx.sock/ y",
@@ -321,6 +322,27 @@ static void test_a_bad_url_is_refused_at_once(void)
     CHECK_INT(cs_http_count(http), 0);
     request.url = server_url(&server, "/status/200");
     CHECK_INT(send_it(http, &request).status, 200);
+    cs_http_free(http);
+}
+
+/* Those that are read by libcurl, and those too usual to ask it. */
+static void test_good_urls_are_taken(void)
+{
+    static const char *const PATHS[] = {
+        "", "/", "/status/200", "/status/200?a=b&c=%20#d", "?a=b",
+    };
+    struct cs_http *http = make(1);
+    struct cs_http_request request = request_for(NULL);
+
+    request.reuse = true;
+    for (size_t i = 0; i < sizeof PATHS / sizeof *PATHS; i++) {
+        request.url = server_url(&server, PATHS[i]);
+        CHECK_INT(send_it(http, &request).error, CS_HTTP_DONE);
+    }
+    request.url = "HTTP://a:1/";
+    CHECK_INT(cs_http_submit(http, &request, NULL), CS_OK);
+    request.url = "http://[::1]:1/";
+    CHECK_INT(cs_http_submit(http, &request, NULL), CS_OK);
     cs_http_free(http);
 }
 
@@ -666,6 +688,7 @@ int main(void)
     test_a_handle_used_again_remembers_nothing();
     test_a_proxy_in_the_environment_is_not_used();
     test_a_bad_url_is_refused_at_once();
+    test_good_urls_are_taken();
     test_a_unix_socket_is_called_and_then_a_port();
     test_a_connection_is_reused_only_when_allowed();
     test_only_reuse_lets_a_request_arrive_twice();
