@@ -21,9 +21,12 @@
 
 #define DAY_S 86400
 #define NO_TIME (-1)
-#define NO_LOCAL INT64_MIN
 /* Two offsets differ by less: none is more than 26 hours. */
 #define SWING_S (53 * 3600)
+/* Local times outside every instant there is: "no match" to a search, which
+ * needs no other word for it. */
+#define LOCAL_NEVER_AFTER (CS_ZONE_END_S + 2 * SWING_S)
+#define LOCAL_NEVER_BEFORE (CS_ZONE_FIRST_S - 2 * SWING_S)
 
 /* Time of day */
 
@@ -111,7 +114,8 @@ static int64_t local_at(int32_t day, int32_t time)
     return (int64_t)day * DAY_S + time;
 }
 
-/* The first matching local second that is not before `from`. */
+/* The first matching local second that is not before `from`, or
+ * LOCAL_NEVER_AFTER. */
 static int64_t local_from(const struct cs_expr *expr, int64_t from)
 {
     int32_t time, found;
@@ -124,11 +128,12 @@ static int64_t local_from(const struct cs_expr *expr, int64_t from)
     }
     found = cs_days_from(expr, day);
     if (found == CS_DAYS_NONE)
-        return NO_LOCAL;
+        return LOCAL_NEVER_AFTER;
     return local_at(found, found == day ? time : first_time(expr));
 }
 
-/* The last matching local second that is not after `until`. */
+/* The last matching local second that is not after `until`, or
+ * LOCAL_NEVER_BEFORE. */
 static int64_t local_until(const struct cs_expr *expr, int64_t until)
 {
     int32_t time, found;
@@ -141,7 +146,7 @@ static int64_t local_until(const struct cs_expr *expr, int64_t until)
     }
     found = cs_days_until(expr, day);
     if (found == CS_DAYS_NONE)
-        return NO_LOCAL;
+        return LOCAL_NEVER_BEFORE;
     return local_at(found, found == day ? time : last_time(expr));
 }
 
@@ -184,8 +189,7 @@ static int64_t fixed_after(const struct cs_expr *expr,
 
     cs_zone_span_at(zone, after, &span);
     local = local_from(expr, reached(zone, span, after) + 1);
-    return local == NO_LOCAL ? CS_ZONE_END_S
-                             : first_reaching(zone, span, local);
+    return first_reaching(zone, span, local);
 }
 
 static int64_t fixed_before(const struct cs_expr *expr,
@@ -196,8 +200,7 @@ static int64_t fixed_before(const struct cs_expr *expr,
 
     cs_zone_span_at(zone, before - 1, &span);
     local = local_until(expr, reached(zone, span, before - 1));
-    return local == NO_LOCAL ? CS_ZONE_FIRST_S - 1
-                             : first_reaching(zone, span, local);
+    return first_reaching(zone, span, local);
 }
 
 /* Interval-based expressions */
@@ -225,7 +228,7 @@ static int64_t interval_after(const struct cs_expr *expr,
     cs_zone_span_at(zone, after, &span);
     floor = after + span.offset_s;
     local = local_from(expr, floor + 1);
-    while (local != NO_LOCAL && local - span.offset_s >= span.end_s) {
+    while (local - span.offset_s >= span.end_s) {
         visit_next(zone, &span, floor, local);
         start = span.start_s + span.offset_s;
         if (start <= floor || start > local) {
@@ -233,7 +236,7 @@ static int64_t interval_after(const struct cs_expr *expr,
             local = local_from(expr, start);
         }
     }
-    return local == NO_LOCAL ? CS_ZONE_END_S : local - span.offset_s;
+    return local - span.offset_s;
 }
 
 /* The mirror of visit_next: no local time in (local, ceiling) matches. */
@@ -258,7 +261,7 @@ static int64_t interval_before(const struct cs_expr *expr,
     cs_zone_span_at(zone, before - 1, &span);
     ceiling = before + span.offset_s;
     local = local_until(expr, ceiling - 1);
-    while (local != NO_LOCAL && local - span.offset_s < span.start_s) {
+    while (local - span.offset_s < span.start_s) {
         visit_previous(zone, &span, ceiling, local);
         last = span.end_s - 1 + span.offset_s;
         if (last >= ceiling || last < local) {
@@ -266,11 +269,12 @@ static int64_t interval_before(const struct cs_expr *expr,
             local = local_until(expr, last);
         }
     }
-    return local == NO_LOCAL ? CS_ZONE_FIRST_S - 1 : local - span.offset_s;
+    return local - span.offset_s;
 }
 
 /* Both */
 
+/* A match may lie outside, in local 1969 or 2200 or at LOCAL_NEVER. */
 static enum cs_status found(int64_t at, int64_t *at_utc_s)
 {
     if (at < CS_ZONE_FIRST_S || at >= CS_ZONE_END_S)
