@@ -84,15 +84,15 @@ static void append_rule(struct cs_zone *zone, const struct cs_tzrule *rule,
             append(zone, later(until_s, from_s), rule->standard_s);
             append(zone, later(start_s, from_s), rule->daylight_s);
         }
-        until_s = later(until_s, start_s < end_s ? end_s : next_end_s);
+        until_s = start_s < end_s ? end_s : next_end_s;
         start_s = next_start_s;
         end_s = next_end_s;
     }
     append(zone, later(until_s, from_s), rule->standard_s);
 }
 
-/* Before the first transition the first type holds; the last transition is
- * where the rule, if there is one, takes over. */
+/* Before the first transition the first type holds; from the last one on,
+ * that instant included, the rule, if there is one. */
 static void append_file(struct cs_zone *zone, const struct cs_tzif *file,
                         const struct cs_tzrule *rule)
 {
@@ -100,8 +100,7 @@ static void append_file(struct cs_zone *zone, const struct cs_tzif *file,
 
     append(zone, INT64_MIN, cs_tzif_first_offset_s(file));
     for (uint32_t i = 0; i < listed; i++)
-        if (!rule || i + 1 < listed)
-            append(zone, cs_tzif_time_s(file, i), cs_tzif_offset_s(file, i));
+        append(zone, cs_tzif_time_s(file, i), cs_tzif_offset_s(file, i));
     if (rule)
         append_rule(zone, rule, listed ? cs_tzif_time_s(file, listed - 1)
                                        : INT64_MIN);

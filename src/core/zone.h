@@ -5,6 +5,7 @@
  * Local times are "local seconds": seconds since 1970-01-01T00:00:00 on the
  * wall clock of the zone, as if that were UTC. Instants are UTC seconds.
  * Valid for 1970-01-01 to 2200-01-01; outside, the nearest offset is used.
+ * A zone with daylight time takes 9 KB, one without 2 KB.
  */
 #ifndef CS_ZONE_H
 #define CS_ZONE_H
@@ -49,7 +50,8 @@ enum cs_zone_kind {
     CS_ZONE_UNIQUE,   /* first_s == second_s */
     CS_ZONE_GAP,      /* no such local time: both are the first instant after
                          the gap (the transition itself) */
-    CS_ZONE_OVERLAP   /* it happens twice: first_s < second_s */
+    CS_ZONE_OVERLAP   /* it happens twice: first_s < second_s; should it ever
+                         happen more often, the first and the last */
 };
 
 struct cs_zone_local {

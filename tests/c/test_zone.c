@@ -1,5 +1,7 @@
 #include "zone.h"
 
+#include <pthread.h>
+
 #include "check.h"
 #include "mem.h"
 #include "tzif_writer.h"
@@ -206,6 +208,20 @@ static void test_without_a_rule_the_last_type_stays(void)
     zone = load(&file);
     check_span(zone, CS_ZONE_END_S - 1, 200000, INT64_MAX, 2 * HOUR_S);
     check_span(zone, 1000, 1000, 200000, HOUR_S);
+    cs_zone_unref(zone);
+}
+
+static void test_what_happens_in_2200_is_not_told(void)
+{
+    static const struct tzif_change changes[] = {
+        {CS_ZONE_END_S - 1, 1}, {CS_ZONE_END_S, 2}, {CS_ZONE_END_S + 9, 0},
+    };
+    struct tzif file = {'2', plain, changes, 4, 3, "", false};
+    struct cs_zone *zone = load(&file);
+
+    check_span(zone, CS_ZONE_END_S + 99, CS_ZONE_END_S - 1, INT64_MAX,
+               HOUR_S);
+    check_span(zone, CS_ZONE_END_S - 2, INT64_MIN, CS_ZONE_END_S - 1, 0);
     cs_zone_unref(zone);
 }
 
@@ -429,6 +445,33 @@ static void test_a_zone_lives_as_long_as_its_last_reference(void)
     cs_zone_unref(NULL);
 }
 
+static void *borrow_often(void *argument)
+{
+    struct cs_zone_span span;
+
+    for (int i = 0; i < 10000; i++) {
+        struct cs_zone *zone = cs_zone_ref(argument);
+
+        cs_zone_span_at(zone, YEAR_2026_S, &span);
+        cs_zone_unref(zone);
+    }
+    cs_zone_unref(argument);
+    return NULL;
+}
+
+static void test_threads_share_a_zone_and_the_last_one_frees_it(void)
+{
+    struct cs_zone *zone = load_rule("CET-1CEST,M3.5.0,M10.5.0/3");
+    pthread_t threads[4];
+
+    for (int i = 0; i < 4; i++)
+        CHECK_INT(pthread_create(threads + i, NULL, borrow_often,
+                                 cs_zone_ref(zone)), 0);
+    cs_zone_unref(zone);
+    for (int i = 0; i < 4; i++)
+        CHECK_INT(pthread_join(threads[i], NULL), 0);
+}
+
 static void test_an_allocation_may_fail(void)
 {
     size_t size = tzif_write_rule("CET-1CEST,M3.5.0,M10.5.0/3", bytes);
@@ -454,6 +497,7 @@ int main(void)
     test_daylight_time_may_last_all_year();
     test_the_first_type_holds_before_the_first_transition();
     test_without_a_rule_the_last_type_stays();
+    test_what_happens_in_2200_is_not_told();
     test_transitions_before_1970_only_say_what_held_then();
     test_a_slim_and_a_fat_file_are_the_same_zone();
     test_a_rule_takes_over_after_the_last_transition();
@@ -470,6 +514,7 @@ int main(void)
     test_a_bad_footer_is_told_with_its_position();
     test_bytes_that_are_no_zone_leave_the_result_alone();
     test_a_zone_lives_as_long_as_its_last_reference();
+    test_threads_share_a_zone_and_the_last_one_frees_it();
     test_an_allocation_may_fail();
     return check_done();
 }
