@@ -168,19 +168,30 @@ static enum cs_status read_star(struct cs_expr_reader *reader)
     return CS_OK;
 }
 
+/* The second end of a range that begins with `first`. SUN, the only name for
+ * 0, is 7 there. */
+static enum cs_status take_last(struct cs_expr_reader *reader, int first,
+                                int *last)
+{
+    const char *at = reader->at;
+    enum cs_status status = take_value(reader, last);
+
+    if (!status && *last == 0 && first > 0 && letter(*at))
+        *last = 7;
+    return status;
+}
+
 /* The rest of `first-last/step`, from the dash on. */
 static enum cs_status read_range(struct cs_expr_reader *reader,
                                  const char *item, int first)
 {
-    const char *middle = reader->at++, *second = reader->at;
+    const char *middle = reader->at++;
     enum cs_status status;
     int last, step;
 
-    status = take_value(reader, &last);
+    status = take_last(reader, first, &last);
     if (status)
         return status;
-    if (last == 0 && first > 0 && letter(*second))
-        last = 7;   /* SUN, the only name for 0 */
     if (first > last)
         return cs_hint_backwards(&reader->place, item, middle, reader->at);
     status = take_step(reader, &step);
@@ -293,7 +304,7 @@ static enum cs_status take_bounds(struct cs_expr_reader *reader, int *low,
     middle = reader->at;
     if (!take(reader, '-'))
         return stray(reader);
-    status = take_value(reader, high);
+    status = take_last(reader, *low, high);
     if (status)
         return status;
     if (*low > *high)

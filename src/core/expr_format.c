@@ -184,16 +184,24 @@ static void put_time(struct writer *writer, const struct cs_expr *expr,
     put(writer, ' ');
 }
 
-/* Nothing so far shows that the expression is interval-based: write the
- * minute's first value as a range of one. */
+/* Nothing so far shows that the expression is interval-based, so its minutes
+ * do: a pair is written as a range, of anything else the first value is. */
 static void show_interval(struct writer *writer, const struct cs_expr *expr)
 {
     struct values values = one_word(expr->minute, CS_FIELD_MINUTE);
     int first = next_value(&values, 0);
+    int second = next_value(&values, first + 1);
+    bool pair = second <= values.high
+                && next_value(&values, second + 1) > values.high;
 
-    put_range(writer, first, first);
+    put_range(writer, first, pair ? second : first);
+    if (pair && second - first > 1) {
+        put(writer, '/');
+        put_number(writer, second - first);
+    }
     values.bits[0] &= values.bits[0] - 1;
-    put_list(writer, &values);
+    if (!pair)
+        put_list(writer, &values);
     put(writer, ' ');
 }
 

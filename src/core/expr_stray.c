@@ -157,21 +157,20 @@ static enum cs_status say_control(const struct fault *fault)
 /* Quartz's weekday L is Saturday; ours needs a weekday. */
 static enum cs_status say_last(const struct fault *fault)
 {
-    if (in_field(fault, CS_FIELD_DAY) && fault->place->fields > 1)
+    if (in_field(fault, CS_FIELD_DAY))
         return say(fault, fault->before == '-' ? "L is no end of a range"
                    : "L stands once in the day field", "");
-    if (in_field(fault, CS_FIELD_WEEKDAY) && begins_item(fault)
-        && fault->place->fields > 1)
+    if (in_field(fault, CS_FIELD_WEEKDAY) && begins_item(fault))
         return say(fault, "L alone names no weekday", "write FRI#L for the "
                    "last Friday, SAT for Quartz's L");
-    if (in_field(fault, CS_FIELD_DAY) || in_field(fault, CS_FIELD_WEEKDAY))
+    if (in_field(fault, CS_FIELD_WEEKDAY))
         return say(fault, "L goes with a single day: no range, no step", "");
     return say(fault, "L belongs to the day and weekday fields", "");
 }
 
 static enum cs_status say_closest(const struct fault *fault)
 {
-    if (in_field(fault, CS_FIELD_DAY) && fault->place->fields > 1)
+    if (in_field(fault, CS_FIELD_DAY))
         return say(fault, "W goes with a single day: no list, no range", "");
     return say(fault, "W belongs to the day field", "write 15W or LW there");
 }
@@ -305,6 +304,26 @@ static enum cs_status say_digit(const struct fault *fault)
     return say(fault, "a digit cannot follow here", "is a comma missing?");
 }
 
+/* A field by itself has plain values only. */
+static bool needs_whole(const struct fault *fault)
+{
+    const char *next = fault->at + 1;
+
+    if (fault->place->fields != 1 || !strchr("LWH#+", *fault->at))
+        return false;
+    return !is_letter(*fault->at) || next == fault->place->end
+        || !is_letter(*next);
+}
+
+static enum cs_status say_needs_whole(const struct fault *fault)
+{
+    cs_error_set(fault->place->error, CS_SYNTAX,
+                 "%c needs a whole expression", *fault->at);
+    cs_error_hint(fault->place->error,
+                  "write the expression as one text, all fields in it");
+    return cs_hint_at(fault->place, CS_SYNTAX, fault->at, fault->end);
+}
+
 static enum cs_status say_character(const struct fault *fault)
 {
     char c = *fault->at;
@@ -327,7 +346,7 @@ static enum cs_status say_character(const struct fault *fault)
     case '@':
         return say(fault, "a nickname stands alone", "");
     case '#':
-        if (in_field(fault, CS_FIELD_WEEKDAY) && fault->place->fields > 1)
+        if (in_field(fault, CS_FIELD_WEEKDAY))
             return say(fault, "# goes with a single weekday",
                        "write MON#1 for the first Monday");
         return say(fault, "# belongs to the weekday field", "");
@@ -352,6 +371,8 @@ enum cs_status cs_hint_stray(const struct cs_expr_place *place,
         return say_foreign(&fault);
     if (c <= ' ' || c == 0x7f)
         return say_control(&fault);
+    if (needs_whole(&fault))
+        return say_needs_whole(&fault);
     if (is_letter(*at))
         return say_word(&fault);
     if (is_digit(*at))
