@@ -1,0 +1,72 @@
+"""How late a call reaches the server: `lateness.py original|cronsched BUSY`.
+
+200 calls, 25 ms apart, fired while BUSY Python threads compute in the firing
+process; lateness is arrival at a server in another process, less the due
+time. Prints p50 and p99 in milliseconds.
+"""
+
+from __future__ import annotations
+
+import sched
+import sys
+import threading
+import time
+
+from original import get
+from receiver import noted, receiver
+
+CALLS = 200
+APART = 0.025
+
+
+def compute(stop: threading.Event) -> None:
+    number = 1
+    while not stop.is_set():
+        for _ in range(1000):
+            number = number * 1103515245 + 12345 & 0x7FFFFFFF
+
+
+def fire_original(base: str, first: float) -> None:
+    scheduler = sched.scheduler(timefunc=time.time)
+    for i in range(CALLS):
+        due = first + i * APART
+        scheduler.enterabs(due, 0, get, (f'{base}/{round(due * 1e9)}',))
+    thread = threading.Thread(target=scheduler.run, daemon=True)
+    thread.start()
+    thread.join()
+
+
+def fire_cronsched(base: str, first: float) -> None:
+    from cronsched import Schedule, Scheduler
+
+    scheduler = Scheduler(max_concurrency=64, max_per_application=64)
+    job = scheduler.define('bench', Schedule('* * * * *'), once=True, overlap='allow', method='GET')
+    app = scheduler.open('bench')
+    for i in range(CALLS):
+        due = round((first + i * APART) * 1e3) / 1e3
+        scheduler.add(app, job, f'{base}/{round(due * 1e9)}', offset=due % 1, due=due)
+    scheduler.start()
+    while scheduler.stats()['ended'] < CALLS:
+        time.sleep(0.05)
+    scheduler.stop()
+
+
+def main() -> None:
+    side, busy = sys.argv[1], int(sys.argv[2])
+    stop = threading.Event()
+    threads = [threading.Thread(target=compute, args=(stop,), daemon=True) for _ in range(busy)]
+    with receiver() as base:
+        for thread in threads:
+            thread.start()
+        fire = fire_original if side == 'original' else fire_cronsched
+        fire(base, time.time() + 1.0)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        late = sorted((at - int(path[1:])) / 1e6 for at, path in noted(base))
+    assert len(late) == CALLS and late[0] >= 0, (len(late), late[:1])
+    print(late[CALLS // 2], late[CALLS * 99 // 100])
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,125 @@
+"""All figures, as a table: `make bench`.
+
+Each figure is measured several times, the two sides in turn on the same
+machine in the same run; the table shows medians and the ratio. Some need
+nginx, pycurl, cronsim, croniter or APScheduler; what is missing is said, not
+guessed.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+ROUNDS = int(os.environ.get('BENCH_ROUNDS', '3'))
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=600)
+    if done.returncode:
+        raise SystemExit(f'{" ".join(command)} failed:\n{done.stdout}{done.stderr}')
+    return done.stdout
+
+
+def figures(script: str, *arguments: str) -> list[float]:
+    return [float(word) for word in run(sys.executable, script, *arguments).split()]
+
+
+def in_turn(script: str, *arguments: str) -> tuple[list[float], list[float]]:
+    """The medians of both sides' figures, measured A B A B."""
+    sides: tuple[list[list[float]], list[list[float]]] = ([], [])
+    for _ in range(ROUNDS):
+        for side, name in zip(sides, ('original', 'cronsched'), strict=True):
+            side.append(figures(script, name, *arguments))
+    first, second = ([statistics.median(column) for column in zip(*side, strict=True)] for side in sides)
+    return first, second
+
+
+def row(what: str, other: str, ours: str, reach: str) -> None:
+    print(f'| {what} | {other} | {ours} | {reach} |', flush=True)
+
+
+def lateness() -> None:
+    (busy50, busy99), (our50, our99) = in_turn('lateness.py', '16')
+    row('lateness, 16 busy threads, p50 / p99', f'{busy50:,.0f} / {busy99:,.0f} ms',
+        f'{our50:.2f} / {our99:.2f} ms', '0.2 / 2 ms')
+    (_, idle99), (our50, our99) = in_turn('lateness.py', '0')
+    row('lateness, idle process, p99', f'{idle99:.2f} ms',
+        f'{our99:.2f} ms (p50 {our50:.2f})', '0.5 ms')
+
+
+def throughput() -> None:
+    if not shutil.which('nginx', path=f'{os.environ["PATH"]}:/usr/sbin'):
+        row('calls due at one instant', 'nginx is not installed', '', '')
+        return
+    for name in ('original', 'cronsched'):
+        rates = [float(run('./nginx.sh', sys.executable, 'throughput.py', name)) for _ in range(ROUNDS)]
+        if name == 'original':
+            other = statistics.median(rates)
+    row('20,000 calls due at one instant, calls/s', f'{other:,.0f}',
+        f'{statistics.median(rates):,.0f}', 'within 5 % of bare curl_multi')
+
+
+def registration() -> None:
+    (took, memory, threads), (ours, our_memory, our_threads) = in_turn('registration.py')
+    row('1,000 ids x 20 jobs: register and start', f'{took:.2f} s', f'{ours:.3f} s', '0.2 s')
+    row('the same: memory per application id', f'{memory / 1e3:.1f} KB',
+        f'{our_memory / 1e3:.1f} KB', '6 KB')
+    row('the same: threads, with the main one', f'{threads:.0f}', f'{our_threads:.0f}', '3')
+
+
+def million() -> None:
+    rounds = [figures('million.py') for _ in range(ROUNDS)]
+    memory, took, idle = (statistics.median(column) for column in zip(*rounds, strict=True))
+    row('1,000,000 calls: memory / time to add / idle CPU', '–',
+        f'{memory:.0f} MB / {took:.2f} s / {idle:.2f} %', '256 MB / 8 s / 1 %')
+
+
+def moments() -> None:
+    seen: dict[str, list[float]] = {}
+    for _ in range(ROUNDS):
+        for line in run(sys.executable, 'moments.py').splitlines():
+            name, value = line.split('\t')
+            seen.setdefault(name, []).append(float(value))
+    us = {name: statistics.median(values) for name, values in seen.items()}
+    row('next run of `*` / `*/15`, Europe/Zurich, from Python', f'{us["original next"]:.0f} µs',
+        f'{us["cronsched next"]:.3f} µs', '0.5 µs')
+    row('seeded offset', f'{us["original offset"]:.1f} µs', f'{us["cronsched offset"]:.1f} µs',
+        '4.5 µs')
+    row('`next_epoch` from Python', '–', f'{us["cronsched next_epoch"]:.3f} µs', '0.15 µs')
+    for name in ('cronsim parse + next', 'apscheduler next', 'croniter parse + next'):
+        if name in us:
+            ratio = us[name] / us['cronsched parse + next_epoch']
+            row(f'parse + next, Europe/Zurich, beside {name}', f'{us[name]:.1f} µs',
+                f'{us["cronsched parse + next_epoch"]:.3f} µs ({ratio:.0f} x; as a datetime '
+                f'{us["cronsched parse + next"]:.3f} µs)', '100 x the best')
+    row('worst case: 28 years away / never', '–',
+        f'{us["cronsched 28 years"]:.2f} / {us["cronsched never"]:.2f} µs', '20 µs')
+
+
+def ledger() -> None:
+    if (HERE / 'bench_ledger.py').exists():
+        for line in run(sys.executable, 'bench_ledger.py').splitlines():
+            if re.match(r'\|', line):
+                print(line, flush=True)
+
+
+def main() -> None:
+    print(f'{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}; '
+          f'medians of {ROUNDS} rounds\n')
+    row('what', 'the original / the best known', 'cronsched', 'asked for')
+    row('---', '---', '---', '---')
+    for measure in (lateness, throughput, registration, million, moments, ledger):
+        measure()
+
+
+if __name__ == '__main__':
+    main()
