@@ -41,7 +41,7 @@ struct cs_http_request {
 
 enum cs_http_error {
     CS_HTTP_DONE,          /* an answer came; look at `status` */
-    CS_HTTP_TIMED_OUT,     /* after the request was sent, or while connecting */
+    CS_HTTP_TIMED_OUT,     /* while connecting, or after sending */
     CS_HTTP_NOT_CONNECTED, /* refused, unresolved, TLS: nothing was sent */
     CS_HTTP_BROKEN         /* the connection ended without a whole answer */
 };

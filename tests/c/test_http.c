@@ -1,8 +1,10 @@
 /* Against a real server on loopback. libcurl's own allocations go through
  * the allocator seam too, so that torture reaches them. */
 #include <curl/curl.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -14,6 +16,26 @@
 #include "server.h"
 
 static struct server server;
+
+/* Stands in for a resolver that hangs: in the place of libc's, it comes back
+ * when it is told. Addresses in figures never get here. */
+static atomic_bool resolver_hangs;
+static atomic_int resolving;
+
+int getaddrinfo(const char *restrict node, const char *restrict service,
+                const struct addrinfo *restrict hints,
+                struct addrinfo **restrict found)
+{
+    (void)node;
+    (void)service;
+    (void)hints;
+    (void)found;
+    resolving++;
+    while (resolver_hangs)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    resolving--;
+    return EAI_NONAME;
+}
 
 static int64_t mono_ns(void)
 {
@@ -474,6 +496,40 @@ static void test_more_requests_than_connections_still_time_out(void)
     cs_http_free(http);
 }
 
+static void test_a_name_that_is_unknown_is_not_connected(void)
+{
+    struct cs_http *http = make(1);
+    struct cs_http_request request = request_for("http://nowhere.invalid/");
+
+    CHECK_INT(send_it(http, &request).error, CS_HTTP_NOT_CONNECTED);
+    cs_http_free(http);
+}
+
+#if LIBCURL_VERSION_NUM >= 0x075700   /* older ones wait */
+static void test_a_resolver_that_hangs_holds_up_nothing(void)
+{
+    struct cs_http *http = make(2);
+    struct cs_http_request request = request_for("http://slow.invalid/");
+    int64_t began = mono_ns();
+
+    resolver_hangs = true;
+    request.timeout_ms = 300;
+    CHECK_INT(cs_http_submit(http, &request, NULL), CS_OK);
+    request.url = server_url(&server, "/status/200");
+    CHECK_INT(send_it(http, &request).status, 200);
+    CHECK_INT(await(http).error, CS_HTTP_TIMED_OUT);
+    request.url = "http://slower.invalid/";
+    CHECK_INT(cs_http_submit(http, &request, NULL), CS_OK);
+    while (resolving < 2)
+        CHECK_INT(cs_http_poll(http, -1, 1), CS_OK);
+    cs_http_free(http);
+    CHECK(mono_ns() - began < 5 * CS_NS_PER_S);
+    resolver_hangs = false;
+    while (resolving > 0)
+        pause_ms(1);
+}
+#endif
+
 /* -- the sleep ------------------------------------------------------------ */
 
 static void *wake_after_a_while(void *http)
@@ -694,6 +750,10 @@ int main(void)
     test_only_reuse_lets_a_request_arrive_twice();
     test_one_that_hangs_holds_up_no_other();
     test_more_requests_than_connections_still_time_out();
+    test_a_name_that_is_unknown_is_not_connected();
+#if LIBCURL_VERSION_NUM >= 0x075700
+    test_a_resolver_that_hangs_holds_up_nothing();
+#endif
     test_a_wake_from_another_thread_ends_the_poll();
     test_the_extra_descriptor_ends_the_poll();
     test_a_poll_does_not_sleep_on_an_answer();
