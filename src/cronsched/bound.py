@@ -18,11 +18,11 @@ import threading
 import time
 from array import array
 from collections.abc import Iterable
-from math import ceil
 from typing import Any
 
 from cronsched import scheduler
 from cronsched._cronsched import seeded_offset
+from cronsched.clock import is_frozen
 from cronsched.delivery import RequestCall
 from cronsched.errors import SchedulerError
 from cronsched.job import Job
@@ -46,6 +46,7 @@ class ApplicationBoundCronjobs:
         '_urls',
         'application_id',
         'handle',
+        'planned_from',
         'registered',
         'site',
     )
@@ -62,6 +63,8 @@ class ApplicationBoundCronjobs:
         self._calls = array('Q')
         self._jobs: tuple[Job, ...] | None = None
         self._process_id = 0
+        #: From when on the scheduler makes the calls, UTC seconds.
+        self.planned_from = 0.0
         #: The native scheduler's name for the application id; 0 for none.
         self.handle = 0
 
@@ -137,25 +140,41 @@ class ApplicationBoundCronjobs:
 
     def run(self) -> None:
         service = scheduler.service(self.site.settings)
-        self._calls = array('Q')
-        self._process_id = os.getpid()
-        self.handle = service.open(self)
-        self.run_locked()
+        # The reporter may hear that we own the application id before all of
+        # its calls are there.
+        with service.opening:
+            self._calls = array('Q')
+            self._process_id = os.getpid()
+            self.handle = service.open(self)
+            self.run_locked()
 
     def run_locked(self) -> None:
-        """Give every call to the scheduler, with its first due time: that of
-        `Job.next_runtime`, by Python's clock."""
+        """Give every call to the scheduler."""
+        if self._jobs is not None or is_frozen():
+            self._add_by_job()
+            return
+        # The same, without making a job for each call.
         service = scheduler.service(self.site.settings)
         handles, offsets = service.handles(self.registered, self.site)
-        add, keep, app = service.native.add, self._calls.append, self.handle
-        now = time.time()
-        made = self._jobs
-        for index, url in enumerate(self.urls):
-            job = self.registered[index]
-            offset = made[index].offset if made else seeded_offset(url, offsets[index])
-            scheduled = job.schedule.next_epoch(ceil(now - offset) - 1)
-            due = None if scheduled is None else scheduled + offset
-            keep(add(app, handles[index], url, offset=offset, due=due))
+        add, app = service.native.add, self.handle
+        self.planned_from = time.time()
+        self._calls.extend([
+            add(app, handle, url, offset=seeded_offset(url, most))
+            for handle, most, url in zip(handles, offsets, self.urls, strict=True)
+        ])
+
+    def _add_by_job(self) -> None:
+        service = scheduler.service(self.site.settings)
+        handles, _ = service.handles(self.registered, self.site)
+        frozen = is_frozen()
+        self.planned_from = time.time()
+        for handle, job in zip(handles, self.jobs, strict=True):
+            due = job.due_epoch(self.planned_from) if frozen else None
+            self._calls.append(
+                service.native.add(
+                    self.handle, handle, job.url or '', offset=job.offset, due=due
+                )
+            )
 
     def schedule(self, job: Job) -> None:
         """Plan one of `jobs` anew, from its next runtime."""

@@ -103,17 +103,18 @@ class Reporter:
     # -- the tellers ---------------------------------------------------------
 
     def _tell_owned(self, event: Event) -> None:
-        app = self._app(event)
+        with self._service.opening:
+            app = self._app(event)
         log.info('Started cronjob thread for %s', app.application_id)
         if log.isEnabledFor(logging.INFO):
             for title in app.titles():
                 log.info('Enabled %s', title)
-        self._upkeep.take_over(app, event.at)
+        self._upkeep.take_over(app, max(event.at, app.planned_from))
 
     def _tell_disowned(self, event: Event) -> None:
-        log.warning(
-            'The cronjobs of %s are called by another process now', self._app(event).application_id
-        )
+        app = self._app(event)
+        log.warning('The cronjobs of %s are called by another process now', app.application_id)
+        self._upkeep.hand_over(app)
 
     def _tell_started(self, event: Event) -> None:
         log.info('Executing %s', self._title(event))

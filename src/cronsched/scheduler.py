@@ -25,7 +25,7 @@ from cronsched.directories import private_directory, runtime_directory
 from cronsched.job import Job
 from cronsched.reporter import Reporter
 from cronsched.settings import Settings
-from cronsched.site import Site
+from cronsched.site import Site, close_ledgers
 
 if TYPE_CHECKING:
     from cronsched.bound import ApplicationBoundCronjobs
@@ -54,6 +54,8 @@ class Service:
         self.jobs: dict[int, Job] = {}
         self._handles: dict[tuple[Jobs, int], Handles] = {}
         self._lock = threading.Lock()
+        #: Held while an application id and its calls are added.
+        self.opening = threading.RLock()
         self.reporter = Reporter(self)
 
     def start(self) -> None:
@@ -149,6 +151,7 @@ def stop(timeout: float = 2.0) -> None:
         if _service is not None:
             _service.stop(timeout)
             _service = None
+    close_ledgers()
 
 
 def lease_directory(settings: Settings) -> str:

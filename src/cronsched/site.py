@@ -13,6 +13,7 @@ that has none (a bare framework, a test) gets `BARE`: no key and no ledger.
 from __future__ import annotations
 
 import functools
+import threading
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -23,7 +24,10 @@ from cronsched.options import Policy
 from cronsched.settings import Settings
 from cronsched.signing import derive_key, state_secret
 
-__all__ = ['BARE', 'Site', 'ledger_of', 'secrets_of', 'site_of']
+__all__ = ['BARE', 'Site', 'close_ledgers', 'ledger_of', 'secrets_of', 'site_of']
+
+_ledgers: dict[str, Ledger] = {}
+_lock = threading.Lock()
 
 LEDGER_FILE: Final = 'ledger.sqlite3'
 
@@ -74,12 +78,17 @@ def ledger_of(settings: Settings) -> Ledger | None:
     if url == 'sqlite':
         directory = state_directory(settings.state_directory)
         url = f'sqlite://{quote(str(directory / LEDGER_FILE))}'
-    return _open(url)
+    with _lock:
+        if url not in _ledgers:
+            _ledgers[url] = open_ledger(url)
+        return _ledgers[url]
 
 
-@functools.lru_cache(maxsize=64)
-def _open(url: str) -> Ledger:
-    return open_ledger(url)
+def close_ledgers() -> None:
+    """Close the ledgers of this process. Another use opens them again."""
+    with _lock:
+        for ledger in _ledgers.values():
+            ledger.close()
 
 
 def site_of(app: Any) -> Site:

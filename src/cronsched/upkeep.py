@@ -2,8 +2,8 @@
 
 On taking over an application id, runs that are missing since the last one in
 the ledger are fired or recorded as missed. Once a minute: runs whose process
-died are recorded as lost, and new time zone rules are taken. Once a day: old
-runs are forgotten.
+died are recorded as lost, and new time zone rules are taken. Once a second:
+runs asked for by hand are fired. Once a day: old runs are forgotten.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ from typing import TYPE_CHECKING, Final
 from cronsched import zones
 from cronsched._cronsched import Zone
 from cronsched.catchup import Gap, find_gap
-from cronsched.ledger.base import Ledger, Run
+from cronsched.ledger.base import Ledger, Plan, Run
 from cronsched.schedule import Schedule
 
 if TYPE_CHECKING:
     from cronsched.bound import ApplicationBoundCronjobs
     from cronsched.job import Job
     from cronsched.scheduler import Service
+    from cronsched.site import Site
 
 __all__ = ['Upkeep']
 
 log = logging.getLogger('cronsched')
 
+SECOND: Final = 1.0
 MINUTE: Final = 60.0
 DAY: Final = 86_400.0
 
@@ -40,11 +42,16 @@ class Upkeep:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._owned: dict[str, ApplicationBoundCronjobs] = {}
+        self._next_second = time.monotonic()
         self._next_minute = time.monotonic() + MINUTE
         self._next_day = time.monotonic() + MINUTE
 
     def run_due(self) -> None:
         now = time.monotonic()
+        if now >= self._next_second:
+            self._next_second = now + SECOND
+            self.fire_requested()
         if now >= self._next_minute:
             self._next_minute = now + MINUTE
             self.refresh_zones()
@@ -53,7 +60,7 @@ class Upkeep:
             self._next_day = now + DAY
             self.prune()
 
-    # -- once a minute, once a day -------------------------------------------
+    # -- now and then --------------------------------------------------------
 
     def refresh_zones(self) -> None:
         changed = zones.refresh()
@@ -71,44 +78,57 @@ class Upkeep:
         self._service.native.redefine(handle, job.schedule)
 
     def recover(self) -> None:
-        for ledger in self._ledgers():
-            for run in ledger.recover(time.time()):
-                log.error('%s of %s was lost: its process died', run.job, run.application_id)
-                self._repeat(run)
+        for site in self._sites():
+            if site.ledger is not None:
+                self._recover(site.ledger)
 
-    def _repeat(self, run: Run) -> None:
-        """A lost run is tried again if its job allows it; whether it may, the
-        claim decides."""
-        for app in list(self._service.apps.values()):
-            if app.application_id == run.application_id:
-                index = app.index_of(run.job)
-                if index is not None and app.policy(index).retries:
+    def _recover(self, ledger: Ledger) -> None:
+        for run in ledger.recover(time.time()):
+            log.error('%s of %s was lost: its process died', run.job, run.application_id)
+            # It is tried again if its job allows it; whether it may, the
+            # claim decides.
+            app, index = self._find(run)
+            if app is not None and app.policy(index).retries:
+                app.fire(index, run.scheduled)
+
+    def fire_requested(self) -> None:
+        """Runs that somebody asked for by hand, in another process."""
+        for site in self._sites():
+            owned = [each.application_id for each in self._owned.values() if each.site is site]
+            for run in site.ledger.take_requests(owned, time.time()) if site.ledger else ():
+                app, index = self._find(run)
+                if app is not None:
                     app.fire(index, run.scheduled)
 
     def prune(self) -> None:
-        for app in {id(app.site.ledger): app for app in self._apps()}.values():
-            if app.site.ledger is not None:
-                app.site.ledger.prune(time.time() - app.site.settings.history_days * DAY)
+        for site in self._sites():
+            if site.ledger is not None:
+                site.ledger.prune(time.time() - site.settings.history_days * DAY)
 
-    def _apps(self) -> Collection[ApplicationBoundCronjobs]:
-        return list(self._service.apps.values())
+    def _sites(self) -> Collection[Site]:
+        """Of the application ids owned here, each once."""
+        return {id(app.site): app.site for app in self._owned.values()}.values()
 
-    def _ledgers(self) -> Collection[Ledger]:
-        found = {id(app.site.ledger): app.site.ledger for app in self._apps()}
-        return [ledger for ledger in found.values() if ledger is not None]
+    def _find(self, run: Run) -> tuple[ApplicationBoundCronjobs | None, int]:
+        """The call of a run, if it is ours to make."""
+        app = self._owned.get(run.application_id)
+        index = app.index_of(run.job) if app is not None else None
+        return (None, -1) if index is None else (app, index)
 
     # -- taking over ---------------------------------------------------------
 
+    def hand_over(self, app: ApplicationBoundCronjobs) -> None:
+        self._owned.pop(app.application_id, None)
+
     def take_over(self, app: ApplicationBoundCronjobs, at: float) -> None:
         """This process owns `app` since `at` (UTC seconds)."""
-        for index, job in enumerate(app.registered):
-            if job.schedule.parts['reboot']:
-                app.fire(index, int(at))
+        self._owned[app.application_id] = app
         ledger = app.site.ledger
         if ledger is None:
             return
-        ledger.recover(time.time())
-        ledger.seen(app.application_id, app.base_url, [job.name for job in app.registered], at)
+        self._recover(ledger)
+        plans = {job.name: _plan_of(job) for job in app.registered}
+        ledger.seen(app.application_id, app.base_url, plans, at)
         last_runs = ledger.last_runs(app.application_id)
         for index, job in enumerate(app.registered):
             if not job.once and job.name in last_runs:
@@ -153,3 +173,8 @@ class Upkeep:
         app.site.ledger.record(
             Run(app.application_id, job.name, first), 'missed', at=at, until=last, count=count
         )
+
+
+def _plan_of(job: Job) -> Plan:
+    schedule = job.schedule
+    return Plan(schedule.expression, schedule.zone.name, schedule.seed)

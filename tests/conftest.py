@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_directories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """No test sees the state of another, or of whoever runs the tests; and no
+    scheduler outlives its test."""
+    for variable in ('STATE_DIRECTORY', 'RUNTIME_DIRECTORY'):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, name in (('XDG_STATE_HOME', 'state'), ('XDG_RUNTIME_DIR', 'run')):
+        directory = tmp_path / name
+        directory.mkdir(mode=0o700)
+        monkeypatch.setenv(variable, str(directory))
+    yield tmp_path
+    scheduler = sys.modules.get('cronsched.scheduler')
+    if scheduler is not None:
+        scheduler.stop()
