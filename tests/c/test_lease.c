@@ -22,6 +22,17 @@ static char *in_directory(const char *name)
     return path;
 }
 
+static void remove_all(void)
+{
+    char name[] = "lease.0";
+
+    for (int i = 0; i < CS_LEASE_FILES; i++) {
+        name[sizeof name - 2] = "0123456789abcdef"[i];
+        unlink(in_directory(name));
+    }
+    CHECK_INT(rmdir(directory), 0);
+}
+
 static struct cs_lease open_lease(void)
 {
     struct cs_lease lease = {.fd = -1};
@@ -194,11 +205,13 @@ static void test_a_child_that_keeps_the_descriptor_outlives_the_owner(void)
     cs_lease_close(&lease);
 }
 
-static void test_the_descriptor_ends_at_exec(void)
+static void test_the_descriptors_end_at_exec(void)
 {
     struct cs_lease lease = open_lease();
 
     CHECK(fcntl(lease.fd, F_GETFD) & FD_CLOEXEC);
+    for (int i = 0; i < CS_LEASE_FILES; i++)
+        CHECK(fcntl(lease.files[i].fd, F_GETFD) & FD_CLOEXEC);
     cs_lease_close(&lease);
 }
 
@@ -211,9 +224,10 @@ static void test_a_removed_file_is_not_current(void)
 
     CHECK(cs_lease_is_current(&lease));
     CHECK_INT(cs_lease_take(&lease, 7, NULL), CS_OK);
-    unlink(in_directory("lease"));
+    unlink(in_directory("lease.7"));
     CHECK(!cs_lease_is_current(&lease));
-    CHECK_INT(cs_lease_take(&lease, 8, &error), CS_STATE);
+    CHECK_INT(cs_lease_take(&lease, 7 + 16, &error), CS_STATE);
+    CHECK_INT(cs_lease_take(&lease, 8, &error), CS_OK);
     next = open_lease();
     CHECK(cs_lease_is_current(&next));
     CHECK(!cs_lease_is_current(&lease));
@@ -231,7 +245,7 @@ static void test_a_replaced_file_is_not_current(void)
     snprintf(other, sizeof other, "%s", in_directory("other"));
     close(open(other, O_CREAT | O_WRONLY, 0600));
     CHECK(cs_lease_is_current(&lease));
-    CHECK_INT(rename(other, in_directory("lease")), 0);
+    CHECK_INT(rename(other, in_directory("lease.7")), 0);
     CHECK(!cs_lease_is_current(&lease));
     CHECK_INT(cs_lease_take(&lease, 7, NULL), CS_STATE);
     cs_lease_close(&lease);
@@ -239,19 +253,19 @@ static void test_a_replaced_file_is_not_current(void)
 
 static void test_the_file_is_private_and_never_truncated(void)
 {
-    int fd = open(in_directory("lease"), O_CREAT | O_WRONLY, 0600);
+    int fd = open(in_directory("lease.7"), O_CREAT | O_WRONLY, 0600);
     struct cs_lease lease;
     struct stat found;
 
     CHECK_INT(write(fd, "kept", 4), 4);
     close(fd);
     lease = open_lease();
-    CHECK_INT(stat(in_directory("lease"), &found), 0);
+    CHECK_INT(stat(in_directory("lease.7"), &found), 0);
     CHECK_INT(found.st_size, 4);
     cs_lease_close(&lease);
-    unlink(in_directory("lease"));
+    unlink(in_directory("lease.7"));
     lease = open_lease();
-    CHECK_INT(stat(in_directory("lease"), &found), 0);
+    CHECK_INT(stat(in_directory("lease.7"), &found), 0);
     CHECK_INT(found.st_mode & 0777, 0600);
     cs_lease_close(&lease);
 }
@@ -268,26 +282,26 @@ static void check_refused(const char *path, enum cs_status expected)
 
 static void test_a_linked_file_is_refused(void)
 {
-    unlink(in_directory("lease"));
-    CHECK_INT(symlink("target", in_directory("lease")), 0);
+    unlink(in_directory("lease.7"));
+    CHECK_INT(symlink("target", in_directory("lease.7")), 0);
     check_refused(directory, CS_STATE);
     CHECK(access(in_directory("target"), F_OK) != 0);
-    unlink(in_directory("lease"));
+    unlink(in_directory("lease.7"));
 }
 
 static void test_something_else_than_a_file_is_refused(void)
 {
-    CHECK_INT(mkfifo(in_directory("lease"), 0600), 0);
+    CHECK_INT(mkfifo(in_directory("lease.7"), 0600), 0);
     check_refused(directory, CS_STATE);
-    unlink(in_directory("lease"));
+    unlink(in_directory("lease.7"));
 }
 
 static void test_a_file_that_others_can_open_is_refused(void)
 {
-    close(open(in_directory("lease"), O_CREAT | O_WRONLY, 0600));
-    CHECK_INT(chmod(in_directory("lease"), 0604), 0);
+    close(open(in_directory("lease.7"), O_CREAT | O_WRONLY, 0600));
+    CHECK_INT(chmod(in_directory("lease.7"), 0604), 0);
     check_refused(directory, CS_STATE);
-    unlink(in_directory("lease"));
+    unlink(in_directory("lease.7"));
 }
 
 static void test_a_directory_that_others_can_write_is_refused(void)
@@ -350,7 +364,7 @@ static void test_each_application_id_has_its_own_position(void)
     CHECK_INT(position_of("abc"), INT64_C(0xddaf35a193617aba >> 2));
 }
 
-static void test_one_descriptor_holds_ten_thousand_positions(void)
+static void test_one_lease_holds_ten_thousand_positions(void)
 {
     struct helper helper = start_helper(NULL);
     struct cs_lease lease = open_lease();
@@ -394,7 +408,6 @@ static void test_a_closed_lease_cannot_be_taken(void)
     struct cs_error error;
 
     cs_lease_close(&lease);
-    lease.path = "nowhere";
     CHECK_INT(cs_lease_take(&lease, 7, &error), CS_SYSTEM);
     CHECK_INT(error.system, EBADF);
 }
@@ -402,11 +415,17 @@ static void test_a_closed_lease_cannot_be_taken(void)
 static void test_no_memory_is_told_and_harms_nothing(void)
 {
     struct cs_lease lease = {.fd = -1};
+    int before = dup(0);
 
-    cs_mem_fail_after(0);
-    CHECK_INT(cs_lease_open(&lease, directory, NULL), CS_NOMEM);
-    cs_mem_fail_after(-1);
-    CHECK_INT(lease.fd, -1);
+    for (long count = 0; count < 2; count++) {
+        cs_mem_fail_after(count);
+        CHECK_INT(cs_lease_open(&lease, directory, NULL), CS_NOMEM);
+        cs_mem_fail_after(-1);
+        CHECK_INT(lease.fd, -1);
+    }
+    close(before);
+    CHECK_INT(dup(0), before);   /* nothing was left open */
+    close(before);
 }
 
 int main(void)
@@ -419,7 +438,7 @@ int main(void)
     test_a_second_lease_in_one_process_is_another_holder();
     test_a_child_that_closes_leaves_the_parents_lock();
     test_a_child_that_keeps_the_descriptor_outlives_the_owner();
-    test_the_descriptor_ends_at_exec();
+    test_the_descriptors_end_at_exec();
     test_a_removed_file_is_not_current();
     test_a_replaced_file_is_not_current();
     test_the_file_is_private_and_never_truncated();
@@ -430,11 +449,10 @@ int main(void)
     test_a_directory_of_another_user_is_refused();
     test_a_linked_or_absent_directory_is_refused();
     test_each_application_id_has_its_own_position();
-    test_one_descriptor_holds_ten_thousand_positions();
+    test_one_lease_holds_ten_thousand_positions();
     test_a_lease_closes_twice();
     test_a_closed_lease_cannot_be_taken();
     test_no_memory_is_told_and_harms_nothing();
-    unlink(in_directory("lease"));
-    rmdir(directory);
+    remove_all();
     return check_done();
 }
