@@ -2,7 +2,7 @@
  * for the clock, many of them, and their median. A program measures by calls
  * of `bench_run`, each printing one line:
  *
- *   parse * * * * *                               24.1 ns (fastest 23.8)  reach 30
+ *   parse * * * * *                 24.1 ns (fastest 23.8)  reach 30
  */
 #ifndef BENCH_H
 #define BENCH_H

@@ -21,9 +21,10 @@ struct span {
     const char *start, *end;
 };
 
+/* Most characters need one comparison. */
 static bool blank(char c)
 {
-    return c == ' ' || c == '\t';
+    return c <= ' ' && (c == ' ' || c == '\t');
 }
 
 /* The words of a text; the first seven are kept, all are counted. */
@@ -98,6 +99,20 @@ static void settle(const struct cs_expr_reader *reader, struct cs_expr *expr)
     }
 }
 
+/* The commonest field, `*` or `?`, without ado: is it one? */
+static bool read_lone_star(struct cs_expr_reader *reader, int field,
+                           const struct span *span)
+{
+    const struct cs_expr_rule *rule = &cs_expr_rules[field];
+
+    if (span->end - span->start != 1 || !rule->whole
+        || !(*span->start == '*' || (*span->start == '?' && rule->any)))
+        return false;
+    reader->sets[field] = rule->whole;
+    reader->marks.flags |= rule->interval | rule->any;
+    return true;
+}
+
 static enum cs_status read_fields(struct cs_expr_reader *reader,
                                   const struct span *spans, int count)
 {
@@ -111,6 +126,8 @@ static enum cs_status read_fields(struct cs_expr_reader *reader,
     for (int i = 0; i < count; i++, field++) {
         enum cs_status status;
 
+        if (read_lone_star(reader, field, &spans[i]))
+            continue;
         reader->place.field = (enum cs_field)field;
         reader->place.start = spans[i].start;
         reader->place.end = spans[i].end;

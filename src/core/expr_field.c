@@ -399,26 +399,10 @@ static void empty(struct cs_expr_reader *reader)
         set[1] = set[2] = set[3] = 0;
 }
 
-/* The commonest field, `*` or `?`, without ado. */
-static bool read_lone_star(struct cs_expr_reader *reader)
-{
-    const struct cs_expr_rule *rule = &cs_expr_rules[reader->place.field];
-    const char *start = reader->place.start;
-
-    if (reader->place.end - start != 1 || !rule->whole
-        || !(*start == '*' || (*start == '?' && rule->any)))
-        return false;
-    reader->sets[reader->place.field] = rule->whole;
-    reader->marks.flags |= rule->interval | rule->any;
-    return true;
-}
-
 enum cs_status cs_expr_read_field(struct cs_expr_reader *reader)
 {
     enum cs_status status;
 
-    if (read_lone_star(reader))
-        return CS_OK;
     empty(reader);
     reader->at = reader->place.start;
     if (reader->place.field == CS_FIELD_WEEKDAY && !reader->plain
