@@ -75,10 +75,12 @@ MODULES = {
     for floor, modules in enumerate(
         (
             '_cronsched _version',
-            'errors',
-            'zones options directories',
+            'errors phrases',
+            'zones options directories times moves',
+            'describe',
+            'lint',
             'schedule ledger',
-            'signing delivery lint describe',
+            'signing delivery',
             'job',
             'registry',
             'scheduler reporter',

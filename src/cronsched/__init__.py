@@ -17,6 +17,7 @@ from cronsched._version import __version__
 from cronsched.errors import (
     ConfigurationError,
     CronError,
+    CronWarning,
     DuplicateJobError,
     ExpressionError,
     OptionError,
@@ -28,6 +29,7 @@ from cronsched.schedule import Schedule
 __all__ = [
     'ConfigurationError',
     'CronError',
+    'CronWarning',
     'DuplicateJobError',
     'ExpressionError',
     'OptionError',

@@ -18,6 +18,7 @@ from cronsched._cronsched import CronError, ExpressionError, SchedulerError, Zon
 __all__ = [
     'ConfigurationError',
     'CronError',
+    'CronWarning',
     'DuplicateJobError',
     'ExpressionError',
     'OptionError',
@@ -36,6 +37,10 @@ class OptionError(CronError):
 
 class DuplicateJobError(CronError):
     """Two functions of one name; the first would silently be replaced."""
+
+
+class CronWarning(UserWarning):
+    """An expression that may not mean what its author thinks; see `lint`."""
 
 
 class ConfigurationError(CronError):

@@ -20,7 +20,9 @@ from typing import Any
 
 from cronsched import zones  # noqa: F401  (tells the native side how to find zones)
 from cronsched._cronsched import Schedule, Zone
+from cronsched.describe import describe
 from cronsched.errors import ExpressionError
+from cronsched.lint import lint
 
 __all__ = ['Schedule', 'expression_of']
 
@@ -44,9 +46,13 @@ def expression_of(**fields: Any) -> str:
     said = {name: _text_of(name, value) for name, value in fields.items() if value is not None}
     unknown = said.keys() - set(FIELDS)
     if unknown:
-        raise ExpressionError(f'no such field: {", ".join(sorted(unknown))}; there are {", ".join(FIELDS)}')
+        raise ExpressionError(
+            f'no such field: {", ".join(sorted(unknown))}; there are {", ".join(FIELDS)}'
+        )
     if not said:
-        raise ExpressionError("say when: for example hour=8, minute=0, or an expression '0 8 * * *'")
+        raise ExpressionError(
+            "say when: for example hour=8, minute=0, or an expression '0 8 * * *'"
+        )
     _check_needed(said)
     words = [said.get(name, '*') for name in FIELDS[1:6]]
     if 'second' in said or 'year' in said:
@@ -62,9 +68,10 @@ def _check_needed(said: dict[str, str]) -> None:
             # One of the two day fields says which days.
             if finer in said or (finer == 'day' and 'weekday' in said):
                 continue
+            first = 1 if finer in ('day', 'month') else 0
             error = ExpressionError(
-                f'{name}={said[name]!r} is given without {finer}: write {finer}='
-                f"{'1' if finer in ('day', 'month') else '0'}, or {finer}='*' if every {finer} is meant"
+                f'{name}={said[name]!r} is given without {finer}: '
+                f"write {finer}={first}, or {finer}='*' if every {finer} is meant"
             )
             error.field = finer
             raise error
@@ -88,6 +95,7 @@ def _text_of(name: str, value: Any) -> str:
 
 def _from_fields(
     cls: type[Schedule],
+    /,
     *,
     timezone: str | tzinfo | Zone = 'UTC',
     seed: str | None = None,
@@ -109,3 +117,5 @@ def _between(self: Schedule, start: datetime, end: datetime) -> Iterator[datetim
 
 Schedule.from_fields = classmethod(_from_fields)  # type: ignore[method-assign,assignment]
 Schedule.between = _between  # type: ignore[method-assign]
+Schedule.describe = describe  # type: ignore[assignment,method-assign]
+Schedule.lint = lint  # type: ignore[assignment,method-assign]
