@@ -18,6 +18,10 @@ from cronsched.ledger.rules import Known, again
 # What the sender says of a timeout wins over what `recover` would, in seconds.
 GRACE = 5.0
 
+STARTED_BEFORE = (
+    'SELECT max(scheduled) FROM runs WHERE job_id = ? AND scheduled < ? AND started IS NOT NULL')
+OK_BEFORE = "SELECT max(scheduled) FROM runs WHERE job_id = ? AND scheduled < ? AND state = 'ok'"
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -144,8 +148,8 @@ def _grant(connection: sqlite3.Connection, job: Job, wish: Wish, attempt: int) -
         'INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
         (job.id, run.scheduled, attempt, process.host, process.place, process.pid,
          process.started, wish.now + wish.timeout + GRACE))
-    previous = _before(connection, job, run.scheduled, job.last_started, 'started IS NOT NULL')
-    last_ok = _before(connection, job, run.scheduled, job.last_ok, "state = 'ok'")
+    previous = _before(connection, job, run.scheduled, job.last_started, STARTED_BEFORE)
+    last_ok = _before(connection, job, run.scheduled, job.last_ok, OK_BEFORE)
     if job.last_started is None or job.last_started < run.scheduled:
         connection.execute(
             'UPDATE jobs SET last_started = ? WHERE id = ?', (run.scheduled, job.id))
@@ -153,17 +157,13 @@ def _grant(connection: sqlite3.Connection, job: Job, wish: Wish, attempt: int) -
 
 
 def _before(
-    connection: sqlite3.Connection, job: Job, scheduled: int, latest: int | None, condition: str,
+    connection: sqlite3.Connection, job: Job, scheduled: int, latest: int | None, sql: str,
 ) -> int | None:
-    """The latest scheduled time before `scheduled` that meets `condition`;
-    `latest` is the latest of all, which outlives pruning."""
+    """The latest scheduled time before `scheduled` that `sql` finds; `latest`
+    is the latest of all, which outlives pruning."""
     if latest is None or latest < scheduled:
         return latest
-    row = connection.execute(
-        'SELECT max(scheduled) FROM runs '
-        f'WHERE job_id = ? AND scheduled < ? AND {condition}',  # noqa: S608 (ours)
-        (job.id, scheduled)).fetchone()
-    before: int | None = row[0]
+    before: int | None = connection.execute(sql, (job.id, scheduled)).fetchone()[0]
     return before
 
 

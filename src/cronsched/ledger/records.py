@@ -52,14 +52,12 @@ def applications(connection: sqlite3.Connection) -> list[Application]:
 
 
 def jobs(connection: sqlite3.Connection, application_id: str | None) -> list[KnownJob]:
-    where = '' if application_id is None else 'WHERE application_id = ? '
-    values = () if application_id is None else (application_id,)
     return [
-        KnownJob(*row[:5], None if row[5] is None else Plan(*row[5:]))
-        for row in connection.execute(
-            'SELECT application_id, job, since, newest, last_ok, expression, timezone, '
-            f'seed FROM jobs {where}ORDER BY application_id, job',  # noqa: S608 (ours)
-            values)
+        KnownJob(owner, name, since, newest, last, Plan(*plan) if plan[0] is not None else None)
+        for owner, name, since, newest, last, *plan in connection.execute(
+            'SELECT application_id, job, since, newest, last_ok, expression, timezone, seed '
+            'FROM jobs WHERE ? IS NULL OR application_id = ? ORDER BY application_id, job',
+            (application_id, application_id))
     ]
 
 
@@ -95,7 +93,11 @@ def find(connection: sqlite3.Connection, run: Run) -> Row | None:
 
 
 def _row(row: tuple[Any, ...]) -> Row:
-    return Row(Run(*row[:3]), *row[3:13], bool(row[13]))
+    (application_id, job, scheduled, state, attempt, started, ended, until, count, status,
+     detail, host, pid, requested) = row
+    return Row(
+        Run(application_id, job, scheduled), state, attempt, started, ended, until, count, status,
+        detail, host, pid, bool(requested))
 
 
 def pause(

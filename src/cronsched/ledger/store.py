@@ -45,6 +45,8 @@ FIRST_PAUSE = 0.0001         # seconds
 LONGEST_PAUSE = 0.005
 FORK_PATIENCE = 1.0
 BUSY = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL))
+# After these, the connection is as good as before.
+HARMLESS = BUSY | {sqlite3.SQLITE_FULL}
 ADVICE = {
     sqlite3.SQLITE_BUSY: 'stays locked by another process: find it with `fuser -v`',
     sqlite3.SQLITE_LOCKED: 'stays locked in this process',
@@ -82,6 +84,7 @@ class Store:
         self.path = path
         self.patience = patience
         self._synchronous = synchronous
+        self._names = tuple(f'{path}{suffix}' for suffix in ('', '-wal', '-shm'))
         self._identity: Identity | None = None   # of the file, once known
         self._handles: dict[int, Handle] = {}    # by pid
         weakref.finalize(self, _close_own, self._handles)
@@ -139,7 +142,7 @@ class Store:
             assert handle.connection is not None
             yield handle.connection
         except sqlite3.Error as error:
-            if _code(error) not in BUSY:
+            if _code(error) not in HARMLESS:
                 handle.close()
             raise self._explained(error) from error
         except LedgerError as error:
@@ -160,10 +163,12 @@ class Store:
         except BaseException:
             handle.close()
             raise
-        handle.companions = self._companions()
+        handle.companions = _identities(self._names[1:])
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        current = self._patiently(lambda: schema.is_current(connection))
+        self._patiently(lambda: _begin_reading(connection))
+        current = schema.is_current(connection)
+        connection.execute('ROLLBACK')
         mode = self._patiently(lambda: connection.execute('PRAGMA journal_mode = WAL').fetchone())
         if mode != ('wal',):
             raise LedgerError('cannot be shared by processes there (no WAL): use a local disk')
@@ -196,11 +201,8 @@ class Store:
 
     def _check_files(self, handle: Handle) -> None:
         # Others would open another file, and each grants a run that both have.
-        if _identity(self.path) != self._identity or self._companions() != handle.companions:
+        if _identities(self._names) != (self._identity, *handle.companions):
             raise self._was_moved()
-
-    def _companions(self) -> tuple[Identity | None, ...]:
-        return tuple(_identity(f'{self.path}{suffix}') for suffix in ('-wal', '-shm'))
 
     def _patiently(self, action: Callable[[], T]) -> T:
         """`action()`, again while others hold the lock. The pauses are random,
@@ -250,11 +252,11 @@ def _identity_of(status: os.stat_result) -> Identity:
     return status.st_dev, status.st_ino
 
 
-def _identity(path: str | Path) -> Identity | None:
+def _identities(names: tuple[str, ...]) -> tuple[Identity | None, ...]:
     try:
-        return _identity_of(os.stat(path))
+        return tuple([_identity_of(os.stat(name)) for name in names])
     except OSError:
-        return None
+        return (None,) * len(names)
 
 
 # Of all stores, for the fork.
