@@ -18,7 +18,7 @@ import threading
 import time
 from array import array
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from cronsched import scheduler
 from cronsched._cronsched import seeded_offset
@@ -31,6 +31,8 @@ from cronsched.site import Site, site_of
 
 __all__ = ['ApplicationBoundCronjobs']
 
+USUAL_OFFSET: Final = Policy().max_offset
+
 # A registered job knows one application at a time, to sign its id with.
 _binding = threading.Lock()
 
@@ -39,7 +41,6 @@ class ApplicationBoundCronjobs:
     """See the module."""
 
     __slots__ = (
-        '__weakref__',
         '_calls',
         '_jobs',
         '_process_id',
@@ -153,15 +154,19 @@ class ApplicationBoundCronjobs:
         if self._jobs is not None or is_frozen():
             self._add_by_job()
             return
-        # The same, without making a job for each call.
+        # The same, without making a job for each call; the native side seeds
+        # the usual offset by itself.
         service = scheduler.service(self.site.settings)
         handles, offsets = service.handles(self.registered, self.site)
         add, app = service.native.add, self.handle
         self.planned_from = time.time()
-        self._calls.extend([
-            add(app, handle, url, offset=seeded_offset(url, most))
+        calls = [
+            add(app, handle, url)
+            if most == USUAL_OFFSET
+            else add(app, handle, url, offset=seeded_offset(url, most))
             for handle, most, url in zip(handles, offsets, self.urls, strict=True)
-        ])
+        ]
+        self._calls = array('Q', calls)
 
     def _add_by_job(self) -> None:
         service = scheduler.service(self.site.settings)

@@ -113,7 +113,7 @@ class Reporter:
 
     def _tell_disowned(self, event: Event) -> None:
         app = self._app(event)
-        log.warning('The cronjobs of %s are called by another process now', app.application_id)
+        log.info('This process no longer calls the cronjobs of %s', app.application_id)
         self._upkeep.hand_over(app)
 
     def _tell_started(self, event: Event) -> None:
@@ -177,7 +177,8 @@ def _reason(event: Event) -> str:
     if event.status:
         parts.append(f'with status {event.status}')
     parts.append(f'after {event.took:.3f}s')
-    return ' '.join(parts) + (f': {event.detail}' if event.detail else '')
+    detail = (event.detail or '').strip().partition('\n')[0]
+    return ' '.join(parts) + (f': {detail}' if detail else '')
 
 
 def _alarm(message: str) -> None:

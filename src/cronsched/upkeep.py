@@ -42,6 +42,7 @@ class Upkeep:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        # Those with a ledger; without one there is nothing to keep.
         self._owned: dict[str, ApplicationBoundCronjobs] = {}
         self._next_second = time.monotonic()
         self._next_minute = time.monotonic() + MINUTE
@@ -79,8 +80,7 @@ class Upkeep:
 
     def recover(self) -> None:
         for site in self._sites():
-            if site.ledger is not None:
-                self._recover(site.ledger)
+            self._recover(_ledger_of(site))
 
     def _recover(self, ledger: Ledger) -> None:
         for run in ledger.recover(time.time()):
@@ -95,15 +95,14 @@ class Upkeep:
         """Runs that somebody asked for by hand, in another process."""
         for site in self._sites():
             owned = [each.application_id for each in self._owned.values() if each.site is site]
-            for run in site.ledger.take_requests(owned, time.time()) if site.ledger else ():
+            for run in _ledger_of(site).take_requests(owned, time.time()):
                 app, index = self._find(run)
                 if app is not None:
                     app.fire(index, run.scheduled)
 
     def prune(self) -> None:
         for site in self._sites():
-            if site.ledger is not None:
-                site.ledger.prune(time.time() - site.settings.history_days * DAY)
+            _ledger_of(site).prune(time.time() - site.settings.history_days * DAY)
 
     def _sites(self) -> Collection[Site]:
         """Of the application ids owned here, each once."""
@@ -122,10 +121,10 @@ class Upkeep:
 
     def take_over(self, app: ApplicationBoundCronjobs, at: float) -> None:
         """This process owns `app` since `at` (UTC seconds)."""
-        self._owned[app.application_id] = app
         ledger = app.site.ledger
         if ledger is None:
             return
+        self._owned[app.application_id] = app
         self._recover(ledger)
         plans = {job.name: _plan_of(job) for job in app.registered}
         ledger.seen(app.application_id, app.base_url, plans, at)
@@ -156,8 +155,7 @@ class Upkeep:
     ) -> Collection[int]:
         """Scheduled times that have a record. Between two of them one may be
         missing: its owner died while it waited."""
-        assert app.site.ledger is not None
-        rows = app.site.ledger.history(
+        rows = _ledger_of(app.site).history(
             application_id=app.application_id, job=job.name, since=since, limit=MOST_ROWS
         )
         return {row.run.scheduled for row in rows if row.run.scheduled >= since}
@@ -169,10 +167,14 @@ class Upkeep:
             return
         first, last, count = gap.missed
         log.warning('%s of %s missed %d run(s)', job.name, app.application_id, count)
-        assert app.site.ledger is not None
-        app.site.ledger.record(
+        _ledger_of(app.site).record(
             Run(app.application_id, job.name, first), 'missed', at=at, until=last, count=count
         )
+
+
+def _ledger_of(site: Site) -> Ledger:
+    assert site.ledger is not None
+    return site.ledger
 
 
 def _plan_of(job: Job) -> Plan:

@@ -14,6 +14,7 @@ import dectate
 from morepath.directive import SettingAction
 from morepath.settings import SettingRegistry
 
+from cronsched import lint
 from cronsched.bound import ApplicationBoundCronjobs
 from cronsched.errors import CronError
 from cronsched.execution import OUTCOME_HEADER, expect, run_job, settle
@@ -57,9 +58,12 @@ class CronjobAction(dectate.Action):
         self, obj: Callable[..., Any], cronjob_registry: CronjobRegistry, **config: Any
     ) -> None:
         try:
-            register_cronjob(cronjob_registry, obj, **self.said)
+            job = register_cronjob(cronjob_registry, obj, **self.said)
         except CronError as error:
             raise dectate.DirectiveError(str(error)) from error
+        place = self.code_info
+        if place is not None:
+            lint.warn(job.schedule, filename=place.path, lineno=place.lineno)
 
     @staticmethod
     def after(cronjob_registry: CronjobRegistry, setting_registry: Any) -> None:
