@@ -75,17 +75,18 @@ MODULES = {
     for floor, modules in enumerate(
         (
             '_cronsched _version',
-            'errors phrases',
+            'errors phrases terminal',
             'zones options directories times moves',
             'describe',
             'lint',
             'schedule ledger',
-            'signing delivery',
+            'signing delivery explain sources',
             'job',
             'registry',
             'scheduler reporter',
             'app frameworks',
-            'morepath onegov testing cli',
+            'morepath onegov testing check',
+            'cli',
             '__init__ __main__',
         )
     )

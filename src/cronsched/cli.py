@@ -1,0 +1,77 @@
+"""The command `cronsched`.
+
+Example::
+
+    cronsched next '0 9 * * MON#1' --tz Europe/Zurich -n 5
+    cronsched explain '*/15 8-18 * * MON-FRI'
+    cronsched check crontab app/cronjobs.py '0 9 * * MON#1'
+
+Exit status: 0; 1 when there is no run to show, or when `check --strict` has
+something to remark; 2 for errors, which go to standard error; 141 when
+nobody reads the output any more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from io import TextIOWrapper
+
+from cronsched._version import __version__
+from cronsched.check import add_check
+from cronsched.errors import CronError
+from cronsched.explain import add_explain, add_next
+from cronsched.terminal import Terminal, close_after_broken_pipe
+
+__all__ = ['main']
+
+ERROR = 2
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A file name is never a reason to fail.
+        sys.stdout.reconfigure(errors='backslashreplace')
+    try:
+        options = _parser().parse_args(arguments)
+        status: int | None = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return close_after_broken_pipe()
+    except CronError as error:
+        _complain(error)
+        return ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return status or 0
+
+
+def _complain(error: CronError) -> None:
+    terminal = Terminal(sys.stderr)
+    terminal.write(f'cronsched: {terminal.bad("error:")} {error}')
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='cronsched',
+        description='Cron expressions, and the runs of the jobs on this machine.',
+        epilog='An expression has five to seven fields: [second] minute hour day month '
+        "weekday [year]. Quote it: '*/15 8-18 * * MON-FRI'.",
+    )
+    parser.add_argument('--version', action='version', version=f'cronsched {__version__}')
+    commands = parser.add_subparsers(title='commands', metavar='COMMAND', required=True)
+    add_next(commands)
+    add_explain(commands)
+    add_check(commands)
+    if find_spec('cronsched.status'):
+        import_module('cronsched.status').add_commands(commands)
+    return parser
+
+
+if __name__ == '__main__':
+    sys.exit(main())
