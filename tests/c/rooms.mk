@@ -5,6 +5,7 @@ mem      := mem
 clock    := clock
 base     := status mem clock
 agenda   := agenda collect run plan
+sched    := sched sched_ask sched_manual loop owner thread
 http     := http http_request http_answer
 expr     := expr expr_field expr_rule expr_hint expr_stray expr_guess expr_format
 
@@ -28,7 +29,7 @@ USES_test_next    := next days $(expr) zone tzif tzrule civil offset mt19937 dig
 USES_test_http    := $(http) $(base)
 USES_test_lease   := lease digest $(base)
 USES_test_agenda  := $(agenda) next days $(expr) zone tzif tzrule civil offset mt19937 digest heap table $(base)
-USES_test_sched   := sched $(agenda) next days $(expr) zone tzif tzrule civil offset mt19937 digest heap table ring alarm lease $(http) sign $(base)
+USES_test_sched   := $(sched) $(agenda) next days $(expr) zone tzif tzrule civil offset mt19937 digest heap table ring alarm lease $(http) sign $(base)
 USES_test_torture := $(USES_test_sched)
 
 # What a test needs besides rooms, from tests/c.
