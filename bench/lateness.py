@@ -11,6 +11,7 @@ import sched
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 from original import get
 from receiver import noted, receiver
@@ -26,17 +27,17 @@ def compute(stop: threading.Event) -> None:
             number = number * 1103515245 + 12345 & 0x7FFFFFFF
 
 
-def fire_original(base: str, first: float) -> None:
+def prepare_original(base: str, first: float) -> Callable[[], None]:
     scheduler = sched.scheduler(timefunc=time.time)
     for i in range(CALLS):
         due = first + i * APART
         scheduler.enterabs(due, 0, get, (f'{base}/{round(due * 1e9)}',))
     thread = threading.Thread(target=scheduler.run, daemon=True)
     thread.start()
-    thread.join()
+    return thread.join
 
 
-def fire_cronsched(base: str, first: float) -> None:
+def prepare_cronsched(base: str, first: float) -> Callable[[], None]:
     from cronsched import Schedule, Scheduler
 
     scheduler = Scheduler(max_concurrency=64, max_per_application=64)
@@ -46,20 +47,25 @@ def fire_cronsched(base: str, first: float) -> None:
         due = round((first + i * APART) * 1e3) / 1e3
         scheduler.add(app, job, f'{base}/{round(due * 1e9)}', offset=due % 1, due=due)
     scheduler.start()
-    while scheduler.stats()['ended'] < CALLS:
-        time.sleep(0.05)
-    scheduler.stop()
+
+    def wait() -> None:
+        while scheduler.stats()['ended'] < CALLS:
+            time.sleep(0.5)
+        scheduler.stop()
+
+    return wait
 
 
 def main() -> None:
     side, busy = sys.argv[1], int(sys.argv[2])
     stop = threading.Event()
     threads = [threading.Thread(target=compute, args=(stop,), daemon=True) for _ in range(busy)]
+    prepare = prepare_original if side == 'original' else prepare_cronsched
     with receiver() as base:
+        wait = prepare(base, time.time() + 1.5)
         for thread in threads:
             thread.start()
-        fire = fire_original if side == 'original' else fire_cronsched
-        fire(base, time.time() + 1.0)
+        wait()
         stop.set()
         for thread in threads:
             thread.join()
