@@ -43,8 +43,8 @@ struct cs_policy {
                                     `overlap` says; default true */
     bool once;                   /* one run, then the call is finished */
     bool post;                   /* POST, else GET */
-    bool claims;                 /* the receiver claims runs: a request that got
-                                    no answer is delivered again (the same
+    bool claims;                 /* the receiver claims runs: a request that
+                                    got no answer is delivered again (the same
                                     attempt, up to 5 times, 250 ms doubling;
                                     it cannot run twice), and connections
                                     are reused */

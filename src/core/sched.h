@@ -36,17 +36,20 @@ enum cs_status cs_sched_new(const struct cs_sched_options *options,
 /* Stops first. NULL is allowed. */
 void cs_sched_free(struct cs_sched *sched);
 
-/* Starts the thread; nothing happens when it runs. In a forked child (the pid
- * differs) the state is dead: CS_STATE; make a new scheduler. */
+/* Starts the thread; nothing happens when it runs or is paused. In a forked
+ * child (the pid differs) the state is dead: CS_STATE; make a new scheduler.
+ * CS_BUSY while a thread that was stopped has not ended. CS_NOMEM, CS_SYSTEM,
+ * and what is wrong with the lease directory, as cs_lease_open. */
 enum cs_status cs_sched_start(struct cs_sched *sched, struct cs_error *error);
 
-/* Ends the thread within `timeout_ms` (default 2,000 in the binding); in-flight
- * transfers are cut, leases are given back. Idempotent. CS_BUSY when the
- * thread did not end in time (it is then left behind, detached). */
+/* Ends the thread within `timeout_ms` (default 2,000 in the binding):
+ * transfers in flight are cut, leases are given back. Idempotent. CS_BUSY when
+ * the thread did not end in time; it is then left to end by itself. */
 enum cs_status cs_sched_stop(struct cs_sched *sched, int32_t timeout_ms);
 
-/* For fork: the thread ends, transfers and leases stay as they are; resume
- * starts it again. Both do nothing when there is nothing to do. */
+/* For fork: the thread ends, transfers and leases stay as they are; the resume
+ * that matches the first pause starts it again. Both do nothing when there is
+ * nothing to do. A thread that does not end within 2 s is left to go on. */
 void cs_sched_pause(struct cs_sched *sched);
 void cs_sched_resume(struct cs_sched *sched);
 

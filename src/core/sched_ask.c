@@ -56,8 +56,9 @@ enum cs_status cs_sched_redefine(struct cs_sched *sched, uint64_t job,
 static void own_manually(struct cs_sched *sched)
 {
     if (sched->manual)
-        (void)cs_owner_turn(&sched->owner, sched->agenda, cs_sched_wall(sched),
-                            cs_sched_mono(sched), NULL);   /* no lease can fail */
+        (void)cs_owner_turn(&sched->owner, sched->agenda,
+                            cs_sched_wall(sched), cs_sched_mono(sched),
+                            NULL);   /* without a lease nothing can fail */
 }
 
 enum cs_status cs_sched_open(struct cs_sched *sched,
@@ -95,7 +96,8 @@ enum cs_status cs_sched_add(struct cs_sched *sched,
     if (!cs_sched_is_ours(sched))
         return cs_sched_refuse(error);
     cs_sched_enter(sched);
-    status = cs_agenda_add(sched->agenda, spec, cs_sched_wall(sched), call, error);
+    status = cs_agenda_add(sched->agenda, spec, cs_sched_wall(sched), call,
+                           error);
     nudge_if_sooner(sched);
     cs_sched_leave(sched);
     return status;

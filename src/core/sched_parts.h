@@ -113,7 +113,7 @@ static inline struct cs_mono cs_sched_mono(const struct cs_sched *sched)
     return sched->clock.mono(sched->clock.context);
 }
 
-/* Inside the gate: end the thread's sleep, if it has not been ended already. */
+/* Inside the gate: end the thread's sleep, if that was not done before. */
 void cs_sched_nudge(struct cs_sched *sched);
 
 /* Inside the gate: into the ring, or counted. The scheduler has trouble. */

@@ -138,7 +138,8 @@ static int create(struct cs_thread *thread)
 
     if (number)
         return number;
-    (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);   /* or default */
+    /* A size that is refused leaves the default. */
+    (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
     (void)sigfillset(&all);                               /* cannot fail */
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);    /* cannot fail */
     number = pthread_create(&thread->thread, &attributes, live, thread);

@@ -42,7 +42,8 @@ struct cs_thread {
 };
 
 /* A thread named "cronsched" that runs `body(context)`, with a stack of 512
- * KiB and all signals blocked. `thread` must not move while it runs. CS_SYSTEM. */
+ * KiB and all signals blocked. `thread` must not move while it runs.
+ * CS_SYSTEM. */
 enum cs_status cs_thread_start(struct cs_thread *thread,
                                void (*body)(void *context), void *context,
                                struct cs_error *error);
