@@ -1,9 +1,8 @@
 /* Many requests at once. A transfer is in exactly one of three lists: active
  * (libcurl's multi handle has it), done (its answer waits to be reaped) or
- * idle (an easy handle kept for the next request, because setting one up
- * takes libcurl as long as many a request). Only `poll` moves transfers from
- * active to done, so nothing here is ever called from inside libcurl but its
- * callbacks.
+ * idle (an easy handle kept for the next request, so that what all requests
+ * have in common is set once). Only `poll` moves transfers from active to
+ * done, so nothing here is ever called from inside libcurl but its callbacks.
  *
  * Source: the documentation of libcurl 7.68 to 8.
  */
@@ -253,15 +252,17 @@ static void collect(struct cs_http *http)
     int left;
 
     while ((message = curl_multi_info_read(http->multi, &left))) {
-        struct cs_http_transfer *transfer = NULL;
+        struct cs_http_transfer *transfer;
         CURLcode code = message->data.result;
+        char *found = NULL;   /* libcurl's headers want this type */
 
         if (message->msg != CURLMSG_DONE)
             continue;
         if (now.ns == 0)
             now = cs_clock_system.mono(NULL);
         (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE,
-                                &transfer);   /* cannot fail */
+                                &found);   /* cannot fail */
+        transfer = (struct cs_http_transfer *)(void *)found;
         cs_http_answer_end(transfer, code, now);
         detach(http, transfer);
         link_append(&http->done, &transfer->link);
