@@ -44,9 +44,8 @@ def test_it_is_named_after_its_function():
 
 
 def test_a_function_without_a_name_needs_one():
-    with pytest.raises(OptionError, match="write name='...'"):
-        make_of = partial(cleanup)
-        Job(make_of, 8, 0, 'UTC')
+    with pytest.raises(OptionError, match='write name='):
+        Job(partial(cleanup), 8, 0, 'UTC')
     assert Job(partial(cleanup), 8, 0, 'UTC', name='tidy').name == 'tidy'
 
 

@@ -55,7 +55,9 @@ class RequestCall:
 
     def __call__(self) -> int:
         now = int(time.time())
-        headers = sign_headers(self.application_id, self.job, now, key=self.key, now=now)
+        headers = sign_headers(
+            self.application_id, self.job, now, key=self.key, now=now, attempt=1
+        )
         body = b'' if self.method == 'POST' else None
         if self.url.startswith('http+unix://'):
             return self._over_socket(headers, body)
