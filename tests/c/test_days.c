@@ -231,6 +231,7 @@ static void test_a_month_that_is_too_short_has_no_such_day(void)
     CHECK_INT(cs_days_of_month(&far_back, 2024, 2), 0);
     CHECK_INT(cs_days_of_month(&far_back, 2024, 3), 1 << 1);
     CHECK_INT(cs_days_of_month(&nearest_31, 2024, 4), 0);
+    CHECK_INT(cs_days_of_month(&nearest_31, 2022, 9), 0);   /* 1 Oct: SAT */
     CHECK_INT(cs_days_of_month(&nearest_31, 2024, 3), 1 << 29);
     CHECK_INT(cs_days_of_month(&fifth, 2024, 2), 0);
     CHECK_INT(cs_days_of_month(&fifth, 2024, 4), 1 << 29);
