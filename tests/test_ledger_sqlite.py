@@ -365,7 +365,7 @@ def test_a_full_file_is_an_error_and_keeps_the_end(
 @contextlib.contextmanager
 def limited(ledger: SQLiteLedger) -> Iterator[None]:
     """No page is left, for the connection this process has."""
-    connection = ledger._store.handle().connection
+    connection = ledger._store.handles.own().connection
     assert connection is not None
     pages = connection.execute('PRAGMA page_count').fetchone()[0]
     connection.execute(f'PRAGMA max_page_count = {pages}')
@@ -419,7 +419,7 @@ def test_a_child_does_not_inherit_the_connection(ledger: SQLiteLedger) -> None:
     ledger.claim(OTHERS[0])
     pid = os.fork()
     if pid == 0:
-        os._exit(0 if ledger._store.handle().connection is None else 1)
+        os._exit(0 if ledger._store.handles.own().connection is None else 1)
     assert os.waitpid(pid, 0)[1] == 0
     assert ledger.claim(OTHERS[0]).verdict == 'duplicate'
 

@@ -8,12 +8,21 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from cronsched.ledger.base import Application, KnownJob, Plan, Row, Run
-from cronsched.ledger.claims import is_requested
+from cronsched.ledger.ends import is_requested
 
 REQUEST_LIFETIME = 600.0   # seconds
 
 ROW = ('SELECT application_id, job, scheduled, state, attempt, started, ended, until, count, '
        'status, detail, host, pid, requested FROM runs JOIN jobs ON jobs.id = runs.job_id ')
+
+# Application id, job, since, until. A missed row may begin before `since`.
+WANTED = (
+    'application_id = ?',
+    'job = ?',
+    'scheduled >= min(?, ifnull((SELECT min(scheduled) FROM runs WHERE until >= ?), ?)) '
+    'AND ifnull(until, scheduled) >= ?',
+    'scheduled <= ?',
+)
 
 
 def plans_of(jobs: Iterable[str]) -> dict[str, Plan | None]:
@@ -73,14 +82,12 @@ def history(
     connection: sqlite3.Connection, wanted: tuple[Any, ...], order: str, limit: int,
 ) -> list[Row]:
     """`wanted` are application id, job, since and until; None is any."""
-    conditions = (
-        'application_id = ?', 'job = ?', 'ifnull(until, scheduled) >= ?', 'scheduled <= ?')
-    chosen = [(text, value) for text, value in zip(conditions, wanted, strict=True)
+    chosen = [(text, value) for text, value in zip(WANTED, wanted, strict=True)
               if value is not None]
     where = ' AND '.join(text for text, _ in chosen) or '1'
+    values = [value for text, value in chosen for _ in range(text.count('?'))]
     rows = connection.execute(
-        f'{ROW}WHERE {where} ORDER BY scheduled {order}, application_id, job LIMIT ?',
-        (*(value for _, value in chosen), limit))
+        f'{ROW}WHERE {where} ORDER BY scheduled {order}, job_id LIMIT ?', (*values, limit))
     return [_row(row) for row in rows]
 
 

@@ -38,6 +38,7 @@ VERSIONS = (
         host TEXT, pid INTEGER, requested INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (job_id, scheduled)
     ) WITHOUT ROWID;
+    CREATE INDEX runs_missed ON runs (job_id, until) WHERE until IS NOT NULL;
     CREATE TABLE executions (
         job_id INTEGER NOT NULL, scheduled INTEGER NOT NULL, attempt INTEGER NOT NULL,
         host TEXT NOT NULL, place TEXT NOT NULL, pid INTEGER NOT NULL,

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from cronsched.ledger import claims, records
+from cronsched.ledger import claims, ends, records
 from cronsched.ledger.base import OUTCOMES, Application, Claim, KnownJob, LedgerError, Row, Run
 from cronsched.ledger.store import Store
 
@@ -32,7 +32,7 @@ PRUNED_AT_ONCE = 200
 # A finish is tried again after these seconds, then kept in memory.
 FINISH_PAUSES = (0.05, 0.2, 0.5)
 
-# A claim, its outcome, when it ended, and the detail.
+# A claim, its outcome, how long it took in seconds, and the detail.
 Ended = tuple[Claim, str, float, str | None]
 
 
@@ -90,7 +90,7 @@ class SQLiteLedger:
         _check(outcome)
         if not claim.granted:
             raise LedgerError(f'{claim.run} was not granted, so it cannot be finished')
-        self._own_kept().append((claim, outcome, time.time(), detail))
+        self._own_kept().append((claim, outcome, took, detail))
         for pause in FINISH_PAUSES:
             try:
                 return self._write_kept()
@@ -114,7 +114,7 @@ class SQLiteLedger:
         _check(outcome)
         self._write_kept()
         with self._store.write() as connection:
-            claims.record(connection, claims.End(
+            ends.record(connection, ends.End(
                 run, outcome, at, attempt, until, count, status, detail))
 
     def recover(self, now: float) -> Collection[Run]:
@@ -123,7 +123,7 @@ class SQLiteLedger:
             if not records.executes_any(connection):
                 return []
         with self._store.write() as connection:
-            return claims.settle(connection, now)
+            return ends.settle(connection, now)
 
     def last_runs(self, application_id: str) -> Mapping[str, int]:
         return {
@@ -222,8 +222,8 @@ class SQLiteLedger:
             return
         with self._store.write() as connection:
             written = list(kept)
-            for claim, outcome, ended, detail in written:
-                claims.finish(connection, claim, outcome, ended, detail)
+            for claim, outcome, took, detail in written:
+                ends.finish(connection, claim, outcome, took, detail)
         # Another thread may have written them too: the first end wins.
         for end in written:
             if end in kept:

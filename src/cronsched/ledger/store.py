@@ -6,13 +6,8 @@ Example::
     with store.write() as connection:    # BEGIN IMMEDIATE ... COMMIT
         connection.execute(...)
 
-A process has one connection and a lock around it: writers wait for each other
-anyway, and in turn, which SQLite's own waiting does not do.
-
-Fork: `os.fork` closes the connection before and lets both sides open their
-own. A connection that came through a plain fork() of C (uWSGI) is left alone
-for ever, as closing it would touch what the parent uses (SQLite, "How To
-Corrupt", 2.6).
+A process has one connection and a lock around it (`handles`): writers wait for
+each other anyway, and SQLite's own waiting is not fair to them.
 
 Power cut: with `synchronous` NORMAL a commit survives the death of any
 process, but not of the machine, within the seconds that the kernel keeps it
@@ -25,7 +20,6 @@ import os
 import random
 import sqlite3
 import stat
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -37,13 +31,12 @@ from urllib.parse import quote
 from cronsched.directories import belongs_to_us, create_private
 from cronsched.ledger import schema
 from cronsched.ledger.base import LedgerError
+from cronsched.ledger.handles import Handle, Handles, Identity
 
 T = TypeVar('T')
-Identity = tuple[int, int]   # device and inode
 
 FIRST_PAUSE = 0.0001         # seconds
 LONGEST_PAUSE = 0.005
-FORK_PATIENCE = 1.0
 BUSY = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL))
 # After these, the connection is as good as before.
 HARMLESS = BUSY | {sqlite3.SQLITE_FULL}
@@ -62,20 +55,6 @@ ADVICE = {
 }
 
 
-class Handle:
-    """What one process has of a store."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.connection: sqlite3.Connection | None = None
-        self.companions: tuple[Identity | None, ...] = ()   # -wal and -shm
-
-    def close(self) -> None:
-        connection, self.connection = self.connection, None
-        if connection is not None:
-            connection.close()
-
-
 class Store:
     """See the module. `patience` is how long to wait for other processes, in
     seconds. All methods raise `LedgerError` when the file cannot be used."""
@@ -86,10 +65,9 @@ class Store:
         self._synchronous = synchronous
         self._names = tuple(f'{path}{suffix}' for suffix in ('', '-wal', '-shm'))
         self._identity: Identity | None = None   # of the file, once known
-        self._handles: dict[int, Handle] = {}    # by pid
-        weakref.finalize(self, _close_own, self._handles)
-        with _stores_lock:
-            _stores.add(self)
+        self.handles = Handles()
+        # Also when nobody closes it before the interpreter ends.
+        weakref.finalize(self, self.handles.close)
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -116,22 +94,11 @@ class Store:
 
     def close(self) -> None:
         """Close what this process opened. Another use opens it again."""
-        handle = self.handle()
-        with handle.lock:
-            handle.close()
-
-    def handle(self) -> Handle:
-        pid = os.getpid()
-        handle = self._handles.get(pid)
-        if handle is None:
-            for inherited in set(self._handles) - {pid}:
-                _leak(self._handles.pop(inherited, None))
-            handle = self._handles.setdefault(pid, Handle())
-        return handle
+        self.handles.close()
 
     @contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:
-        handle = self.handle()
+        handle = self.handles.own()
         if not handle.lock.acquire(timeout=self.patience):
             raise self._error(ADVICE[sqlite3.SQLITE_LOCKED])
         try:
@@ -257,43 +224,3 @@ def _identities(names: tuple[str, ...]) -> tuple[Identity | None, ...]:
         return tuple([_identity_of(os.stat(name)) for name in names])
     except OSError:
         return (None,) * len(names)
-
-
-# Of all stores, for the fork.
-_stores: weakref.WeakSet[Store] = weakref.WeakSet()
-_stores_lock = threading.Lock()
-_held: list[Handle] = []
-
-
-def _close_own(handles: dict[int, Handle]) -> None:
-    handle = handles.pop(os.getpid(), None)
-    if handle is not None:
-        handle.close()
-
-
-def _before_fork() -> None:
-    _stores_lock.acquire()
-    for store in list(_stores):
-        handle = store.handle()
-        if handle.lock.acquire(timeout=FORK_PATIENCE):
-            _held.append(handle)
-            handle.close()
-
-
-def _after_fork() -> None:
-    while _held:
-        _held.pop().lock.release()
-    _stores_lock.release()
-
-
-def _leak(handle: Handle | None) -> None:
-    if handle is None or handle.connection is None:
-        return
-    import ctypes
-    # One reference that nobody gives back, so it is never closed here.
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(handle.connection))
-
-
-os.register_at_fork(
-    before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork,
-)

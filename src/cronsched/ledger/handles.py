@@ -1,0 +1,102 @@
+"""The connection that a process has to a file, through forks.
+
+Example::
+
+    handles = Handles()
+    handle = handles.own()     # of this process; a child gets another
+    with handle.lock:
+        handle.connection.execute(...)
+
+`os.fork` closes the connection before, and both sides open their own after.
+One that came through a plain fork() of C (uWSGI) is left alone for ever:
+closing it would touch what the parent uses (SQLite, "How To Corrupt An SQLite
+Database File", 2.6).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import weakref
+
+__all__ = ['Handle', 'Handles', 'Identity']
+
+Identity = tuple[int, int]   # device and inode of a file
+
+# To wait for the thread that uses a connection, in seconds.
+PATIENCE = 10.0
+FORK_PATIENCE = 1.0
+
+
+class Handle:
+    """What one process has of a file. The lock is for all of it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.connection: sqlite3.Connection | None = None   # owned
+        self.companions: tuple[Identity | None, ...] = ()   # -wal and -shm
+
+    def close(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.close()
+
+
+class Handles:
+    """See the module."""
+
+    def __init__(self) -> None:
+        self._by_pid: dict[int, Handle] = {}
+        with _all_lock:
+            _all.add(self)
+
+    def own(self) -> Handle:
+        pid = os.getpid()
+        handle = self._by_pid.get(pid)
+        if handle is None:
+            for inherited in set(self._by_pid) - {pid}:
+                _leak(self._by_pid.pop(inherited, None))
+            handle = self._by_pid.setdefault(pid, Handle())
+        return handle
+
+    def close(self) -> None:
+        """Close what this process opened."""
+        handle = self.own()
+        if handle.lock.acquire(timeout=PATIENCE):
+            handle.close()
+            handle.lock.release()
+
+
+# Those that a fork has to know of.
+_all: weakref.WeakSet[Handles] = weakref.WeakSet()
+_all_lock = threading.Lock()
+_held: list[Handle] = []
+
+
+def _before_fork() -> None:
+    _all_lock.acquire()
+    for handles in list(_all):
+        handle = handles.own()
+        if handle.lock.acquire(timeout=FORK_PATIENCE):
+            _held.append(handle)
+            handle.close()
+
+
+def _after_fork() -> None:
+    while _held:
+        _held.pop().lock.release()
+    _all_lock.release()
+
+
+def _leak(handle: Handle | None) -> None:
+    if handle is None or handle.connection is None:
+        return
+    import ctypes
+    # One reference that nobody gives back, so it is never closed here.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(handle.connection))
+
+
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork,
+)

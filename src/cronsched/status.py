@@ -1,0 +1,238 @@
+"""The half of the command line that looks at the ledger.
+
+Example::
+
+    cronsched status                              # the last run of each job
+    cronsched history cleanup -a org/zug          # its runs, the newest first
+    cronsched history cleanup --at '2026-11-23 08:00'   # why did it not run?
+    cronsched run cleanup -a org/zug              # now, by whoever owns it
+    cronsched pause cleanup --note 'new server'
+    cronsched resume cleanup
+
+`add_commands` sets for each command the default `handler`, a function of the
+parsed arguments that returns the exit status: 0, or 2 after an error, told on
+standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any
+from urllib.parse import quote
+
+from cronsched.directories import state_directory
+from cronsched.errors import CronError
+from cronsched.ledger import KnownJob, Ledger, open_ledger
+from cronsched.ledger.sqlite import SQLiteLedger
+from cronsched.overview import detail_text, row_data, scheduled_text, status_of, took_of, took_text
+from cronsched.reasons import explain, schedule_of, time_text
+from cronsched.site import LEDGER_FILE
+from cronsched.tables import write_json, write_lines, write_table
+
+__all__ = ['add_commands']
+
+FAILED = 2
+
+Command = Callable[[argparse.Namespace, Ledger], None]
+
+
+def add_commands(subparsers: Any) -> None:
+    """Add `status history run pause resume` to what `add_subparsers` gave."""
+    _add(subparsers, 'status', show_status, 'show the last run of each job')
+    history = _add(subparsers, 'history', show_history, 'show runs, the newest first')
+    history.add_argument('job', metavar='JOB', nargs='?', help='the name of a job; all otherwise')
+    history.add_argument('-n', '--limit', type=int, default=20, help='how many (default 20)')
+    history.add_argument('--at', metavar='TIME', help='why the run of this time did not happen')
+    run = _add(subparsers, 'run', request_run, 'run a job now')
+    run.add_argument('--all', action='store_true', help='for all application ids that have it')
+    pause = _add(subparsers, 'pause', pause_job, 'skip the runs of a job from now on')
+    pause.add_argument('--note', default='', help='why; shown where a run was skipped')
+    resume = _add(subparsers, 'resume', resume_job, 'end the pause of a job')
+    for parser in (run, pause, resume):
+        parser.add_argument('job', metavar='JOB', help='the name of the job')
+
+
+def _add(
+    subparsers: Any, name: str, command: Command, summary: str,
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name, help=summary, description=f'{summary[0].upper()}{summary[1:]}.')
+    parser.add_argument('-a', '--application', metavar='ID', action='append',
+                        help='only this application id (can be repeated)')
+    parser.add_argument('--json', action='store_true', help='write JSON')
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument('--ledger', metavar='URL', help='sqlite:///absolute/path')
+    where.add_argument('--state-directory', metavar='DIRECTORY',
+                       help='where the application keeps its state')
+    parser.set_defaults(handler=lambda arguments: _call(command, arguments))
+    return parser
+
+
+def _call(command: Command, arguments: argparse.Namespace) -> int:
+    try:
+        ledger = _ledger(arguments)
+        try:
+            command(arguments, ledger)
+        finally:
+            ledger.close()
+    except CronError as error:
+        sys.stderr.write(f'cronsched: {error}\n')
+        return FAILED
+    return 0
+
+
+def _ledger(arguments: argparse.Namespace) -> Ledger:
+    """The ledger that is there: looking at one makes none."""
+    url = arguments.ledger
+    if url is None:
+        path = state_directory(arguments.state_directory) / LEDGER_FILE
+        url = f'sqlite://{quote(str(path))}'
+    ledger = open_ledger(url)
+    if isinstance(ledger, SQLiteLedger) and not ledger.path.exists():
+        raise CronError(
+            f'there is no ledger at {ledger.path}: name the one of the application with '
+            '--state-directory or --ledger, or run this as its user')
+    return ledger
+
+
+# -- The commands
+
+def show_status(arguments: argparse.Namespace, ledger: Ledger) -> None:
+    rows = [status_of(ledger, job, ledger.paused()) for job in _jobs(arguments, ledger)]
+    if arguments.json:
+        return write_json(rows)
+    write_table(
+        ('APPLICATION', 'JOB', 'LAST RUN', 'STATE', 'TOOK', 'LAST OK', 'NEXT', 'PAUSED'),
+        [(row['application_id'], row['job'], time_text(row['scheduled']), row['state'] or '-',
+          took_text(row['took']), time_text(row['last_success']), time_text(row['next']),
+          '-' if row['paused'] is None else row['paused'] or 'yes') for row in rows], coloured=3)
+
+
+def show_history(arguments: argparse.Namespace, ledger: Ledger) -> None:
+    if arguments.at is not None:
+        return _show_reasons(arguments, ledger)
+    if arguments.job is not None:
+        _jobs(arguments, ledger, arguments.job)
+    rows = [
+        row for application_id in arguments.application or [None]
+        for row in ledger.history(
+            application_id=application_id, job=arguments.job, limit=arguments.limit)
+    ]
+    rows.sort(key=lambda row: row.run.scheduled, reverse=True)
+    if arguments.json:
+        return write_json([row_data(row) for row in rows[:arguments.limit]])
+    write_table(
+        ('SCHEDULED', 'APPLICATION', 'JOB', 'STATE', 'TOOK', 'ATTEMPT', 'DETAIL'),
+        [(scheduled_text(row), row.run.application_id, row.run.job, row.state,
+          took_text(took_of(row)), str(row.attempt), detail_text(row))
+         for row in rows[:arguments.limit]], coloured=3)
+
+
+def _show_reasons(arguments: argparse.Namespace, ledger: Ledger) -> None:
+    if arguments.job is None:
+        raise CronError('--at needs a job: cronsched history JOB --at TIME')
+    now = time.time()
+    answers = [
+        explain(ledger, job, _epoch(arguments.at, job), now=now)
+        for job in _jobs(arguments, ledger, arguments.job)
+    ]
+    if arguments.json:
+        return write_json([asdict(answer) for answer in answers])
+    write_lines(
+        f'{answer.job} of {answer.application_id}: {answer.sentence}' for answer in answers)
+
+
+def request_run(arguments: argparse.Namespace, ledger: Ledger) -> None:
+    jobs = _jobs(arguments, ledger, arguments.job)
+    if len(jobs) > 1 and not (arguments.all or arguments.application):
+        names = ', '.join(job.application_id for job in jobs[:5])
+        raise CronError(
+            f'{len(jobs)} application ids have the job {arguments.job} ({names}, ...): choose '
+            'with -a ID, or say --all')
+    runs = [ledger.request_run(job.application_id, job.job, time.time()) for job in jobs]
+    if arguments.json:
+        return write_json([asdict(run) for run in runs])
+    write_lines(
+        f'{run.job} of {run.application_id} is asked for, as the run of '
+        f'{time_text(run.scheduled)}; see cronsched history {run.job}' for run in runs)
+
+
+def pause_job(arguments: argparse.Namespace, ledger: Ledger) -> None:
+    _jobs(arguments, ledger, arguments.job)
+    for application_id in arguments.application or [None]:
+        ledger.pause(application_id, arguments.job, note=arguments.note, at=time.time())
+    _tell_pauses(arguments, ledger)
+
+
+def resume_job(arguments: argparse.Namespace, ledger: Ledger) -> None:
+    paused = [application_id for application_id, job in ledger.paused() if job == arguments.job]
+    for application_id in arguments.application or [None]:
+        if application_id not in paused:
+            raise CronError(_not_paused(arguments.job, application_id, paused))
+        ledger.resume(application_id, arguments.job)
+    _tell_pauses(arguments, ledger)
+
+
+def _not_paused(job: str, application_id: str | None, paused: list[str | None]) -> str:
+    whom = 'all application ids' if application_id is None else application_id
+    ways = ['without -a' if each is None else f'with -a {each}' for each in paused]
+    return f'{job} is not paused for {whom}' + (f': resume it {" or ".join(ways)}' if ways else '')
+
+
+def _tell_pauses(arguments: argparse.Namespace, ledger: Ledger) -> None:
+    pauses = [
+        {'application_id': application_id, 'job': job, 'note': note}
+        for (application_id, job), note in ledger.paused().items() if job == arguments.job
+    ]
+    if arguments.json:
+        return write_json(pauses)
+    write_lines(
+        f'{arguments.job} is paused for {pause["application_id"] or "all application ids"}'
+        + (f': {pause["note"]}' if pause['note'] else '') for pause in pauses)
+    if not pauses:
+        write_lines([f'{arguments.job} is not paused'])
+
+
+# -- What is looked up for them
+
+def _jobs(
+    arguments: argparse.Namespace, ledger: Ledger, name: str | None = None,
+) -> list[KnownJob]:
+    """The jobs that the arguments choose. Raises `CronError` for names that
+    the ledger does not know, with the one that was meant."""
+    jobs = list(ledger.jobs())
+    if arguments.application:
+        known = {job.application_id for job in jobs}
+        for application_id in arguments.application:
+            _check_known('application id', application_id, known)
+        jobs = [job for job in jobs if job.application_id in arguments.application]
+    if name is not None:
+        _check_known('job', name, {job.job for job in jobs})
+        jobs = [job for job in jobs if job.job == name]
+    return jobs
+
+
+def _check_known(what: str, name: str, known: set[str]) -> None:
+    if name in known:
+        return
+    close = get_close_matches(name, known, n=1) or sorted(known)[:5]
+    hint = f'; there is {", ".join(close)}' if close else '; the ledger has none yet'
+    raise CronError(f'there is no {what} {name!r}{hint}')
+
+
+def _epoch(text: str, job: KnownJob) -> int:
+    """A time as people write it; without an offset, in the zone of the job."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise CronError(f"{text!r} is no time: write '2026-11-23 08:00', or with +01:00") from None
+    if at.tzinfo is None:
+        schedule = schedule_of(job)
+        at = at.replace(tzinfo=UTC if schedule is None else schedule.timezone)
+    return int(at.timestamp())
