@@ -3,7 +3,6 @@ an answer."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import time
@@ -14,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from cronsched.cli import main
 from cronsched.ledger import Ledger, Plan, Run, open_ledger
-from cronsched.status import add_commands
 
 ZUG, BERN = 'org/zug', 'org/bern'
 # 10:00 in Zurich; first seen a day before.
@@ -43,12 +42,8 @@ def ledger(directory: Path) -> Iterator[Ledger]:
 
 @pytest.fixture
 def shell(ledger: Ledger, directory: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
-    parser = argparse.ArgumentParser()
-    add_commands(parser.add_subparsers(required=True))
-
     def call(*words: str, status: int = 0) -> str:
-        arguments = parser.parse_args([*words, '--state-directory', str(directory)])
-        assert arguments.handler(arguments) == status
+        assert main([*words, '--state-directory', str(directory)]) == status
         written = capsys.readouterr()
         assert (written.out, written.err)[status == 0] == ''
         return written.err if status else written.out
@@ -103,7 +98,7 @@ def test_colours_are_for_a_terminal_only(
     monkeypatch.setattr('sys.stdout.isatty', lambda: True)
     monkeypatch.setenv('TERM', 'xterm')
     monkeypatch.delenv('NO_COLOR', raising=False)
-    assert '\x1b[32mok   \x1b[0m' in shell('status')
+    assert '\x1b[32mok\x1b[0m' in shell('status')
     monkeypatch.setenv('NO_COLOR', '1')
     assert '\x1b' not in shell('status')
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from cronsched.ledger import KnownJob, Ledger, Row
 from cronsched.reasons import schedule_of, time_text
+from cronsched.terminal import Terminal
 
-__all__ = ['detail_text', 'row_data', 'scheduled_text', 'status_of', 'took_of', 'took_text']
+__all__ = ['history_row', 'printable', 'row_data', 'status_of', 'status_row']
 
 
 def status_of(
@@ -25,7 +26,7 @@ def status_of(
         'job': job.job,
         'scheduled': (rows[0].until or rows[0].run.scheduled) if rows else None,
         'state': rows[0].state if rows else None,
-        'took': took_of(rows[0]) if rows else None,
+        'took': _took(rows[0]) if rows else None,
         'last_success': job.last_success,
         'next': schedule.next_epoch(int(time.time())) if schedule else None,
         'paused': note,
@@ -34,24 +35,53 @@ def status_of(
 
 def row_data(row: Row) -> dict[str, Any]:
     data = asdict(row)
-    return {**data.pop('run'), **data, 'took': took_of(row)}
+    return {**data.pop('run'), **data, 'took': _took(row)}
 
 
-def took_of(row: Row) -> float | None:
+def _took(row: Row) -> float | None:
     if row.started is None or row.ended is None:
         return None
     return round(row.ended - row.started, 3)
 
 
-def took_text(took: float | None) -> str:
+def status_row(data: Mapping[str, Any], terminal: Terminal) -> list[str]:
+    """The cells of one job, from what `status_of` says."""
+    paused = '-' if data['paused'] is None else data['paused'] or 'yes'
+    return [
+        printable(data['application_id']), printable(data['job']), time_text(data['scheduled']),
+        _state_text(data['state'], terminal), _took_text(data['took']),
+        time_text(data['last_success']), time_text(data['next']), printable(paused),
+    ]
+
+
+def history_row(row: Row, terminal: Terminal) -> list[str]:
+    return [
+        time_text(row.run.scheduled) + (' by hand' if row.requested else ''),
+        printable(row.run.application_id), printable(row.run.job),
+        _state_text(row.state, terminal), _took_text(_took(row)), str(row.attempt),
+        printable(_detail_text(row)),
+    ]
+
+
+def printable(text: str) -> str:
+    """What a view raised must not steer the terminal."""
+    return ''.join(letter if letter.isprintable() else '?' for letter in text)
+
+
+def _state_text(state: str | None, terminal: Terminal) -> str:
+    if state in (None, 'running'):
+        return state or '-'
+    if state == 'ok':
+        return terminal.good(state)
+    paint = terminal.warning if state.startswith('skipped') else terminal.bad
+    return paint(state)
+
+
+def _took_text(took: float | None) -> str:
     return '-' if took is None else f'{took:.1f} s'
 
 
-def scheduled_text(row: Row) -> str:
-    return time_text(row.run.scheduled) + (' by hand' if row.requested else '')
-
-
-def detail_text(row: Row) -> str:
+def _detail_text(row: Row) -> str:
     parts = [f'{row.count} runs until {time_text(row.until)}'] if row.until is not None else []
     parts += [f'status {row.status}'] if row.status not in (None, 200) else []
     parts += row.detail.splitlines()[:1] if row.detail else []

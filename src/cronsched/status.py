@@ -9,17 +9,17 @@ Example::
     cronsched pause cleanup --note 'new server'
     cronsched resume cleanup
 
-`add_commands` sets for each command the default `handler`, a function of the
-parsed arguments that returns the exit status: 0, or 2 after an error, told on
-standard error.
+Without --json, times are UTC, and those of an answer in the zone of the job;
+with it they are UTC seconds.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -30,14 +30,12 @@ from cronsched.directories import state_directory
 from cronsched.errors import CronError
 from cronsched.ledger import KnownJob, Ledger, open_ledger
 from cronsched.ledger.sqlite import SQLiteLedger
-from cronsched.overview import detail_text, row_data, scheduled_text, status_of, took_of, took_text
+from cronsched.overview import history_row, printable, row_data, status_of, status_row
 from cronsched.reasons import explain, schedule_of, time_text
 from cronsched.site import LEDGER_FILE
-from cronsched.tables import write_json, write_lines, write_table
+from cronsched.terminal import Terminal, table
 
 __all__ = ['add_commands']
-
-FAILED = 2
 
 Command = Callable[[argparse.Namespace, Ledger], None]
 
@@ -70,21 +68,16 @@ def _add(
     where.add_argument('--ledger', metavar='URL', help='sqlite:///absolute/path')
     where.add_argument('--state-directory', metavar='DIRECTORY',
                        help='where the application keeps its state')
-    parser.set_defaults(handler=lambda arguments: _call(command, arguments))
+    parser.set_defaults(run=lambda arguments: _call(command, arguments))
     return parser
 
 
-def _call(command: Command, arguments: argparse.Namespace) -> int:
+def _call(command: Command, arguments: argparse.Namespace) -> None:
+    ledger = _ledger(arguments)
     try:
-        ledger = _ledger(arguments)
-        try:
-            command(arguments, ledger)
-        finally:
-            ledger.close()
-    except CronError as error:
-        sys.stderr.write(f'cronsched: {error}\n')
-        return FAILED
-    return 0
+        command(arguments, ledger)
+    finally:
+        ledger.close()
 
 
 def _ledger(arguments: argparse.Namespace) -> Ledger:
@@ -106,12 +99,10 @@ def _ledger(arguments: argparse.Namespace) -> Ledger:
 def show_status(arguments: argparse.Namespace, ledger: Ledger) -> None:
     rows = [status_of(ledger, job, ledger.paused()) for job in _jobs(arguments, ledger)]
     if arguments.json:
-        return write_json(rows)
-    write_table(
-        ('APPLICATION', 'JOB', 'LAST RUN', 'STATE', 'TOOK', 'LAST OK', 'NEXT', 'PAUSED'),
-        [(row['application_id'], row['job'], time_text(row['scheduled']), row['state'] or '-',
-          took_text(row['took']), time_text(row['last_success']), time_text(row['next']),
-          '-' if row['paused'] is None else row['paused'] or 'yes') for row in rows], coloured=3)
+        return _write_json(rows)
+    terminal = Terminal(sys.stdout)
+    head = ['APPLICATION', 'JOB', 'LAST RUN', 'STATE', 'TOOK', 'LAST OK', 'NEXT', 'PAUSED']
+    _write(table([head, *(status_row(row, terminal) for row in rows)]))
 
 
 def show_history(arguments: argparse.Namespace, ledger: Ledger) -> None:
@@ -125,13 +116,12 @@ def show_history(arguments: argparse.Namespace, ledger: Ledger) -> None:
             application_id=application_id, job=arguments.job, limit=arguments.limit)
     ]
     rows.sort(key=lambda row: row.run.scheduled, reverse=True)
+    del rows[arguments.limit:]
     if arguments.json:
-        return write_json([row_data(row) for row in rows[:arguments.limit]])
-    write_table(
-        ('SCHEDULED', 'APPLICATION', 'JOB', 'STATE', 'TOOK', 'ATTEMPT', 'DETAIL'),
-        [(scheduled_text(row), row.run.application_id, row.run.job, row.state,
-          took_text(took_of(row)), str(row.attempt), detail_text(row))
-         for row in rows[:arguments.limit]], coloured=3)
+        return _write_json([row_data(row) for row in rows])
+    terminal = Terminal(sys.stdout)
+    head = ['SCHEDULED', 'APPLICATION', 'JOB', 'STATE', 'TOOK', 'ATTEMPT', 'DETAIL']
+    _write(table([head, *(history_row(row, terminal) for row in rows)]))
 
 
 def _show_reasons(arguments: argparse.Namespace, ledger: Ledger) -> None:
@@ -143,9 +133,10 @@ def _show_reasons(arguments: argparse.Namespace, ledger: Ledger) -> None:
         for job in _jobs(arguments, ledger, arguments.job)
     ]
     if arguments.json:
-        return write_json([asdict(answer) for answer in answers])
-    write_lines(
-        f'{answer.job} of {answer.application_id}: {answer.sentence}' for answer in answers)
+        return _write_json([asdict(answer) for answer in answers])
+    _write(
+        printable(f'{answer.job} of {answer.application_id}: {answer.sentence}')
+        for answer in answers)
 
 
 def request_run(arguments: argparse.Namespace, ledger: Ledger) -> None:
@@ -157,8 +148,8 @@ def request_run(arguments: argparse.Namespace, ledger: Ledger) -> None:
             'with -a ID, or say --all')
     runs = [ledger.request_run(job.application_id, job.job, time.time()) for job in jobs]
     if arguments.json:
-        return write_json([asdict(run) for run in runs])
-    write_lines(
+        return _write_json([asdict(run) for run in runs])
+    _write(
         f'{run.job} of {run.application_id} is asked for, as the run of '
         f'{time_text(run.scheduled)}; see cronsched history {run.job}' for run in runs)
 
@@ -191,15 +182,26 @@ def _tell_pauses(arguments: argparse.Namespace, ledger: Ledger) -> None:
         for (application_id, job), note in ledger.paused().items() if job == arguments.job
     ]
     if arguments.json:
-        return write_json(pauses)
-    write_lines(
-        f'{arguments.job} is paused for {pause["application_id"] or "all application ids"}'
-        + (f': {pause["note"]}' if pause['note'] else '') for pause in pauses)
+        return _write_json(pauses)
+    for pause in pauses:
+        whom = pause['application_id'] or 'all application ids'
+        note = f': {pause["note"]}' if pause['note'] else ''
+        _write([printable(f'{arguments.job} is paused for {whom}{note}')])
     if not pauses:
-        write_lines([f'{arguments.job} is not paused'])
+        _write([f'{arguments.job} is not paused'])
 
 
-# -- What is looked up for them
+# -- What they share
+
+def _write(lines: Iterable[str]) -> None:
+    terminal = Terminal(sys.stdout)
+    for line in lines:
+        terminal.write(line)
+
+
+def _write_json(data: Any) -> None:
+    _write([json.dumps(data, indent=2, ensure_ascii=False)])
+
 
 def _jobs(
     arguments: argparse.Namespace, ledger: Ledger, name: str | None = None,
