@@ -1,0 +1,132 @@
+"""What the ledger adds to a run, and how many claims it takes.
+
+    python bench/bench_ledger.py [directory]
+
+Medians of several rounds, on the file system of `directory` (default: a
+temporary one). "claim + finish" is what a view adds to its job; the claims of
+four processes all write to one file. FULL is one fsync per commit.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from statistics import median
+
+from cronsched._cronsched import sign_headers
+from cronsched.ledger import Ledger, Run, open_ledger
+from cronsched.signing import derive_key, verify
+
+ROUNDS = 5
+RUNS = 1000
+PROCESSES = 4
+MILLISECOND = 1e-3
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(dir=(sys.argv[1:] or [None])[0]) as directory:
+        for what, figure, reach in figures(Path(directory)):
+            print(f'{what:<52} {figure:>16}   {reach}')
+
+
+def figures(directory: Path) -> list[tuple[str, str, str]]:
+    """What was measured, the figure, and what is to be reached."""
+    found = []
+    for synchronous in ('NORMAL', 'FULL'):
+        url = f'sqlite://{directory}/{synchronous}?synchronous={synchronous}'
+        ledger = open_ledger(url)
+        times = sorted(one for _ in range(ROUNDS) for one in run_times(ledger))
+        middle, late = (times[int(len(times) * part)] / MILLISECOND for part in (0.5, 0.99))
+        found.append((
+            f'claim + finish, {synchronous}, p50 / p99', f'{middle:.3f} / {late:.3f} ms',
+            '0.4 ms' if synchronous == 'NORMAL' else ''))
+        rate = median(claim_rate(url, number) for number in range(ROUNDS))
+        found.append((
+            f'claims of {PROCESSES} processes, {synchronous}', f'{rate:,.0f} /s',
+            '3,000 /s' if synchronous == 'NORMAL' else ''))
+        ledger.close()
+    found.append(('a claim with 43,200 runs of its job in the history',
+                  f'{full_history(directory) / MILLISECOND:.3f} ms', ''))
+    found.append(('a poll for requested runs', f'{poll(directory) * 1e6:.0f} us', ''))
+    found.append(('verify the headers of a request, two keys', f'{verification() * 1e6:.0f} us', ''))
+    return found
+
+
+def run_times(ledger: Ledger) -> list[float]:
+    """Seconds of each claim and its end, of runs that never were."""
+    first, times = int(time.time_ns() // 1000), []
+    for number in range(RUNS):
+        start = time.perf_counter()
+        claim = ledger.claim(Run('org/zug', 'cleanup', first + number), timestamp=number)
+        ledger.finish(claim, 'ok', took=0.0)
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def claim_rate(url: str, number: int) -> float:
+    """Claims per second of several processes, from the first to the last."""
+    context = multiprocessing.get_context('spawn')
+    barrier, spans = context.Barrier(PROCESSES), context.Queue()
+    processes = [
+        context.Process(target=claim_all, args=(url, f'{number} {each}', barrier, spans))
+        for each in range(PROCESSES)
+    ]
+    for process in processes:
+        process.start()
+    starts, ends = zip(*(spans.get() for _ in processes), strict=True)
+    for process in processes:
+        process.join()
+    return PROCESSES * RUNS / (max(ends) - min(starts))
+
+
+def claim_all(url: str, name: str, barrier: Barrier, spans: Queue[tuple[float, float]]) -> None:
+    ledger = open_ledger(url)
+    ledger.applications()   # the file is open before the race begins
+    barrier.wait()
+    start = time.monotonic()
+    for number in range(RUNS):
+        ledger.claim(Run(name, 'cleanup', number), overlap='allow')
+    spans.put((start, time.monotonic()))
+    ledger.close()
+
+
+def full_history(directory: Path) -> float:
+    ledger = open_ledger(f'sqlite://{directory}/history')
+    for minute in range(43_200):
+        ledger.record(Run('org/zug', 'cleanup', minute * 60), 'failed', at=0.0)
+    minutes = itertools.count(43_200)
+    return median_of(lambda: ledger.claim(
+        Run('org/zug', 'cleanup', next(minutes) * 60), overlap='allow'))
+
+
+def poll(directory: Path) -> float:
+    ledger = open_ledger(f'sqlite://{directory}/history')
+    return median_of(lambda: ledger.take_requests(['org/zug'], 0.0))
+
+
+def verification() -> float:
+    keys = [derive_key(secret, 'org/zug') for secret in ('new', 'old')]
+    headers = sign_headers('org/zug', 'cleanup', 1792000000, key=keys[1], now=1792000007,
+                           attempt=1)
+    return median_of(lambda: verify(
+        headers, application_id='org/zug', job='cleanup', keys=keys, now=1792000008.0))
+
+
+def median_of(action: Callable[[], object]) -> float:
+    times = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - start)
+    return median(times)
+
+
+if __name__ == '__main__':
+    main()
