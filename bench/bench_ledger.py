@@ -31,7 +31,7 @@ MILLISECOND = 1e-3
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(dir=(sys.argv[1:] or [None])[0]) as directory:
+    with tempfile.TemporaryDirectory(dir=sys.argv[1] if sys.argv[1:] else None) as directory:
         for what, figure, reach in figures(Path(directory)):
             print(f'{what:<52} {figure:>16}   {reach}')
 
@@ -55,7 +55,7 @@ def figures(directory: Path) -> list[tuple[str, str, str]]:
     found.append(('a claim with 43,200 runs of its job in the history',
                   f'{full_history(directory) / MILLISECOND:.3f} ms', ''))
     found.append(('a poll for requested runs', f'{poll(directory) * 1e6:.0f} us', ''))
-    found.append(('verify the headers of a request, two keys', f'{verification() * 1e6:.0f} us', ''))
+    found.append(('verify a signed request, two keys', f'{verification() * 1e6:.0f} us', ''))
     return found
 
 
@@ -73,17 +73,19 @@ def run_times(ledger: Ledger) -> list[float]:
 def claim_rate(url: str, number: int) -> float:
     """Claims per second of several processes, from the first to the last."""
     context = multiprocessing.get_context('spawn')
-    barrier, spans = context.Barrier(PROCESSES), context.Queue()
+    barrier = context.Barrier(PROCESSES)
+    spans: Queue[tuple[float, float]] = context.Queue()
     processes = [
         context.Process(target=claim_all, args=(url, f'{number} {each}', barrier, spans))
         for each in range(PROCESSES)
     ]
     for process in processes:
         process.start()
-    starts, ends = zip(*(spans.get() for _ in processes), strict=True)
+    measured = [spans.get() for _ in processes]
     for process in processes:
         process.join()
-    return PROCESSES * RUNS / (max(ends) - min(starts))
+    first, last = min(start for start, _ in measured), max(end for _, end in measured)
+    return PROCESSES * RUNS / (last - first)
 
 
 def claim_all(url: str, name: str, barrier: Barrier, spans: Queue[tuple[float, float]]) -> None:
