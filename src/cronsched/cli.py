@@ -16,14 +16,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from io import TextIOWrapper
 
 from cronsched._version import __version__
 from cronsched.check import add_check
 from cronsched.errors import CronError
 from cronsched.explain import add_explain, add_next
+from cronsched.status import add_commands
 from cronsched.terminal import Terminal, close_after_broken_pipe
 
 __all__ = ['main']
@@ -68,8 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     add_next(commands)
     add_explain(commands)
     add_check(commands)
-    if find_spec('cronsched.status'):
-        import_module('cronsched.status').add_commands(commands)
+    add_commands(commands)
     return parser
 
 
