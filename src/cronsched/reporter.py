@@ -76,9 +76,13 @@ class Reporter:
 
     def _run(self) -> None:
         while not self._stopping:
-            for event in self._service.native.events(WAIT):
-                self._guard(partial(self.tell, event))
+            self.drain(WAIT)
             self._guard(self._upkeep.run_due)
+
+    def drain(self, timeout: float = 0.0) -> None:
+        """Tell what there is to tell; wait `timeout` seconds for the first."""
+        for event in self._service.native.events(timeout):
+            self._guard(partial(self.tell, event))
 
     def _guard(self, action: Callable[[], None]) -> None:
         try:
