@@ -139,11 +139,14 @@ static const struct {
 
 static bool set_texts(CURL *easy)
 {
+#if LIBCURL_VERSION_NUM >= 0x075500
+    /* A libcurl without TLS refuses the longer one. */
+    if (curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https")
+        && curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http"))
+        return false;
+#endif
     /* An empty proxy: not even one from the environment. */
     return !curl_easy_setopt(easy, CURLOPT_PROXY, "")
-#if LIBCURL_VERSION_NUM >= 0x075500
-        && !curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https")
-#endif
         && !curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
 }
 
@@ -369,6 +372,9 @@ enum cs_status cs_http_new(size_t connections, struct cs_http **http)
      * libcurl does not even time out. A number: cannot fail. */
     (void)curl_multi_setopt(made->multi, CURLMOPT_MAXCONNECTS,
                             (long)connections);
+#if LIBCURL_VERSION_NUM >= 0x081400
+    (void)curl_multi_setopt(made->multi, CURLMOPT_QUICK_EXIT, 1L);
+#endif
     *http = made;
     return CS_OK;
 }

@@ -134,6 +134,10 @@ static enum cs_status ask_libcurl(CURLU *reader, const char *url,
 {
     CURLUcode code;
 
+    /* Old versions take blanks, and some take control characters. */
+    for (const char *at = url; *at; at++)
+        if ((unsigned char)*at <= ' ' || *at == 0x7f)
+            return refuse_url(error, url, "it has a blank in it");
     /* Forget the last one, or a relative URL would be added to it. */
     (void)curl_url_set(reader, CURLUPART_URL, NULL, 0);
     code = curl_url_set(reader, CURLUPART_URL, url, 0);

@@ -108,7 +108,10 @@ static bool has_open(int count)
 
 static const char *last_head(void)
 {
-    return server.log->requests[(server.log->count - 1) % SERVER_LOG].head;
+    int count = server.log->count;
+
+    return count > 0 && count <= SERVER_LOG
+        ? server.log->requests[count - 1].head : "";
 }
 
 /* -- answers -------------------------------------------------------------- */
