@@ -1,0 +1,154 @@
+"""Several processes that serve one application, and whoever kills them."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from servers import PATIENCE, get, wait_for
+
+HERE = Path(__file__).parent
+TESTS = HERE.parent
+
+# A machine that is busy with something else starts a server slowly.
+SLOW_START = 60.0
+
+EACH_SECOND = {
+    'expression': '* * * * * *', 'coalesce': False, 'overlap': 'allow', 'timeout': 20,
+}
+
+OWNED = re.compile(r'([0-9.]+) ([0-9]+) INFO Started cronjob thread for ')
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return int(probe.getsockname()[1])
+
+
+class Fleet:
+    """See the module. `kind` is gunicorn, waitress or prefork."""
+
+    def __init__(
+        self, kind: str, directory: Path, *, jobs: dict[str, Any] | None = None,
+        mount: str = 'morepath', count: int = 4, arguments: tuple[str, ...] = (),
+    ) -> None:
+        self.kind, self.directory, self.count = kind, directory, count
+        self.port = free_port()
+        self.url = f'http://127.0.0.1:{self.port}'
+        self.mount = mount
+        self.jobs = jobs or {'tick': EACH_SECOND}
+        self.arguments = arguments
+        self.killed: list[int] = []
+        self.process: subprocess.Popen[bytes] | None = None
+
+    # -- life ----------------------------------------------------------------
+
+    def start(self) -> None:
+        environment = os.environ | {
+            'SOAK_DIRECTORY': str(self.directory), 'SOAK_MOUNT': self.mount,
+            'SOAK_URL': self.url, 'SOAK_JOBS': json.dumps(self.jobs),
+            'PYTHONPATH': f'{HERE}:{TESTS}', 'PYTHONDONTWRITEBYTECODE': '1',
+        }
+        with open(self.directory / 'output', 'ab') as output:
+            self.process = subprocess.Popen(
+                [sys.executable, *self._command()], cwd=self.directory, env=environment,
+                stdout=output, stderr=output, start_new_session=True,
+            )
+        wait_for(self.visit, SLOW_START)
+
+    def _command(self) -> list[str]:
+        if self.kind != 'gunicorn':
+            return [str(HERE / 'soak_serve.py'), self.kind, str(self.port), str(self.count)]
+        return [
+            '-m', 'gunicorn', f'--workers={self.count}', f'--bind=127.0.0.1:{self.port}',
+            '--log-level=warning', '--graceful-timeout=5', *self.arguments, 'soak_app:serve()',
+        ]
+
+    def visit(self) -> str | None:
+        """A page, or None when nobody answers."""
+        try:
+            return get(self.url)[1]
+        except OSError:
+            return None
+
+    def tell(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """End all, by SIGKILL whoever is still there in the end."""
+        process, self.process = self.process, None
+        if process is None:
+            return
+        process.send_signal(number)
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            pass
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait()
+
+    # -- who owns ------------------------------------------------------------
+
+    def log(self) -> str:
+        try:
+            return (self.directory / 'log').read_text(errors='replace')
+        except FileNotFoundError:
+            return ''
+
+    def owners(self) -> list[tuple[float, int]]:
+        """When which process became owner, the latest last."""
+        found = OWNED.findall(self.log())
+        return sorted((float(at), int(pid)) for at, pid in found)
+
+    def owner(self) -> int | None:
+        """The process that owns, if it has not been killed."""
+        owners = self.owners()
+        return owners[-1][1] if owners and owners[-1][1] not in self.killed else None
+
+    def kill_owner(self) -> float:
+        """SIGKILL; returns when (UTC seconds)."""
+        pid = wait_for(self.owner, SLOW_START)
+        self.killed.append(pid)
+        at = time.time()
+        os.kill(pid, signal.SIGKILL)
+        return at
+
+    def kill_owners(self, seconds: float, pauses: tuple[float, float], seed: int) -> int:
+        """Again and again, at random moments. Returns how often."""
+        chance, end, kills = random.Random(seed), time.monotonic() + seconds, 0
+        while time.monotonic() < end:
+            time.sleep(chance.uniform(*pauses))
+            self.kill_owner()
+            kills += 1
+        wait_for(self.owner, SLOW_START)
+        return kills
+
+
+@contextmanager
+def fleet(kind: str, directory: Path, **options: Any) -> Iterator[Fleet]:
+    made = Fleet(kind, directory, **options)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    return wait_for(condition, SLOW_START)
