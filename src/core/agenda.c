@@ -269,7 +269,7 @@ static void tell_owner(struct cs_agenda *agenda, const struct cs_app *app,
 }
 
 enum cs_status cs_agenda_own(struct cs_agenda *agenda, uint64_t handle,
-                             struct cs_wall now)
+                             bool was_anothers, struct cs_wall now)
 {
     struct cs_app *app = cs_table_get(&agenda->apps, handle);
     struct cs_call *call;
@@ -283,7 +283,7 @@ enum cs_status cs_agenda_own(struct cs_agenda *agenda, uint64_t handle,
     tell_owner(agenda, app, now);
     for (call = app->calls; call; call = call->app_next)
         if (!(call->flags & CALL_REMOVED))
-            cs_plan_start(agenda, call, now);
+            cs_plan_start(agenda, call, now, was_anothers);
     return CS_OK;
 }
 
@@ -386,7 +386,7 @@ enum cs_status cs_agenda_add(struct cs_agenda *agenda,
     call->job = job;
     link_call(call);
     if (app->owned)
-        cs_plan_start(agenda, call, now);
+        cs_plan_start(agenda, call, now, false);
     *handle = call->handle;
     return CS_OK;
 }

@@ -161,11 +161,12 @@ enum cs_status cs_agenda_remove(struct cs_agenda *agenda, uint64_t call,
 enum cs_status cs_agenda_fire(struct cs_agenda *agenda, uint64_t call,
                               int64_t scheduled_s, struct cs_wall now);
 
-/* We are / are no longer the owner: its calls join / leave the heap. Calls
- * never planned before start at their first due time, others at the first
- * scheduled time that is not due before `now`. */
+/* We are / are no longer the owner: its calls join / leave the heap. A call
+ * whose first due time was not used yet starts there (at once when it has
+ * passed, unless somebody else was, or may have been, the owner since), others
+ * at the first scheduled time that is not due before `now`. */
 enum cs_status cs_agenda_own(struct cs_agenda *agenda, uint64_t app,
-                             struct cs_wall now);
+                             bool was_anothers, struct cs_wall now);
 enum cs_status cs_agenda_disown(struct cs_agenda *agenda, uint64_t app,
                                 struct cs_wall now);
 

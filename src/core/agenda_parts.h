@@ -48,10 +48,12 @@ struct cs_app {
 
 enum {
     CALL_PLANNED = 1 << 0,   /* in the heap */
-    CALL_FIRST = 1 << 1,     /* its next run goes whatever its age */
-    CALL_BLOCKED = 1 << 2,   /* comes back when its runs have ended */
-    CALL_DONE = 1 << 3,      /* `once`, and its run was made */
-    CALL_REMOVED = 1 << 4    /* kept only until its runs have ended */
+    CALL_FIRST = 1 << 1,     /* its key is a first due time, not used yet */
+    CALL_AGED = 1 << 2,      /* that had passed when it was planned: its run
+                                goes whatever its age */
+    CALL_BLOCKED = 1 << 3,   /* comes back when its runs have ended */
+    CALL_DONE = 1 << 4,      /* `once`, and its run was made */
+    CALL_REMOVED = 1 << 5    /* kept only until its runs have ended */
 };
 
 /* A million of these must fit: nothing in here that the job can hold. The
@@ -127,9 +129,10 @@ int64_t cs_plan_next(const struct cs_call *call, int64_t after_s);
 int64_t cs_plan_next_from(const struct cs_call *call, struct cs_wall now,
                           int64_t after_s);
 
-/* Plan the first time of a call whose application id is ours from `now`. */
+/* Plan the first time of a call whose application id is ours from `now`; if
+ * it was another's before, a first due time that has passed was, too. */
 void cs_plan_start(struct cs_agenda *agenda, struct cs_call *call,
-                   struct cs_wall now);
+                   struct cs_wall now, bool was_anothers);
 
 /* The last scheduled time due at or before `now` / due before `before`;
  * INT64_MIN when there is none. */

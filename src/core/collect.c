@@ -48,11 +48,11 @@ static void skip(struct cs_agenda *agenda, const struct cs_call *call,
     agenda->emit(agenda->context, &event);
 }
 
-/* The run was made or skipped: what is next for the call. */
+/* The run was made, skipped or missed: what is next for the call. */
 static void go_on(struct cs_agenda *agenda, struct cs_call *call,
                   int64_t next_s)
 {
-    call->flags &= (uint8_t)~CALL_FIRST;
+    call->flags &= (uint8_t)~(CALL_FIRST | CALL_AGED);
     cs_plan_set(agenda, call, next_s);
 }
 
@@ -123,7 +123,7 @@ static void miss(struct cs_agenda *agenda, struct cs_call *call,
     if (event.count > 0)
         agenda->stats.missed += (uint64_t)event.count;
     agenda->emit(agenda->context, &event);
-    cs_plan_set(agenda, call, cs_plan_next(call, last_s));
+    go_on(agenda, call, cs_plan_next(call, last_s));
 }
 
 /* Due before this, and not sent yet, is too late; INT64_MIN: nothing is. */
@@ -160,7 +160,7 @@ static bool collect_call(struct cs_agenda *agenda, struct cs_call *call,
     bool several = next_s != INT64_MAX
                    && cs_plan_due(call, next_s).ns <= now.ns;
 
-    if (call->flags & CALL_FIRST)
+    if (call->flags & CALL_AGED)
         return start(agenda, call, several
                      ? cs_plan_next_from(call, now, scheduled_s) : next_s,
                      now);

@@ -93,12 +93,14 @@ static enum cs_status take(struct cs_owner *owner, struct cs_seat *seat,
 
     if (owner->directory)
         status = cs_lease_take(&owner->lease, seat->position, error);
-    if (status != CS_OK)
-        return status;
-    seat->owned = true;
-    owner->owned++;
-    (void)cs_agenda_own(agenda, seat->app, now);   /* it knows every seat */
-    return CS_OK;
+    if (status == CS_OK) {
+        seat->owned = true;
+        owner->owned++;
+        (void)cs_agenda_own(agenda, seat->app, seat->tried,
+                            now);   /* it knows every seat */
+    }
+    seat->tried = true;
+    return status;
 }
 
 /* Seats that were never tried. */

@@ -97,19 +97,36 @@ int64_t cs_plan_next_from(const struct cs_call *call, struct cs_wall now,
     return next_or_never(call->job, before_s > after_s ? before_s : after_s);
 }
 
+/* The first due time of a call, if it is to be used: one that somebody gave,
+ * or for @reboot this very second. */
+static bool has_first(struct cs_call *call, struct cs_wall now,
+                      bool was_anothers)
+{
+    if (call->job->expr.flags & CS_EXPR_REBOOT) {
+        call->node.key = cs_plan_due(call, cs_wall_seconds(now)).ns;
+        call->flags |= CALL_FIRST | CALL_AGED;
+        return true;
+    }
+    if (!(call->flags & CALL_FIRST))
+        return false;
+    call->flags &= (uint8_t)~CALL_AGED;
+    if (call->node.key >= now.ns)
+        return true;
+    call->flags |= CALL_AGED;
+    return !was_anothers;
+}
+
 void cs_plan_start(struct cs_agenda *agenda, struct cs_call *call,
-                   struct cs_wall now)
+                   struct cs_wall now, bool was_anothers)
 {
     if (call->flags & CALL_DONE)
         return;
-    if (call->job->expr.flags & CS_EXPR_REBOOT) {
-        call->flags |= CALL_FIRST;
-        call->node.key = cs_plan_due(call, cs_wall_seconds(now)).ns;
-    }
-    if (call->flags & CALL_FIRST)
+    if (has_first(call, now, was_anothers)) {
         cs_plan_at(agenda, call, (struct cs_wall){call->node.key});
-    else
-        cs_plan_set(agenda, call, cs_plan_next_from(call, now, INT64_MIN));
+        return;
+    }
+    call->flags &= (uint8_t)~(CALL_FIRST | CALL_AGED);
+    cs_plan_set(agenda, call, cs_plan_next_from(call, now, INT64_MIN));
 }
 
 int64_t cs_plan_last_due(const struct cs_call *call, struct cs_wall now)

@@ -27,6 +27,8 @@ struct play {
     size_t count[CS_EVENT_FAULT + 1];
     size_t used;
     char log[4096];
+    char detail[256];   /* of the last event that had one */
+    uint8_t *fates;     /* how often each minute was told of, or NULL */
 };
 
 static void note(struct play *play, const char *text)
@@ -41,6 +43,18 @@ static void note(struct play *play, const char *text)
     play->used += size;
 }
 
+/* Each scheduled minute has one fate: it ended, was skipped or missed. */
+static void note_fate(struct play *play, const struct cs_event *event)
+{
+    int64_t at_s;
+
+    if (event->kind != CS_EVENT_SKIPPED && event->kind != CS_EVENT_MISSED
+        && event->kind != CS_EVENT_ENDED)
+        return;
+    for (at_s = event->scheduled_s; at_s <= event->until_s; at_s += 60)
+        play->fates[(at_s - EPOCH_S) / 60]++;
+}
+
 static void hear(void *context, struct cs_event *event)
 {
     struct play *play = context;
@@ -48,6 +62,10 @@ static void hear(void *context, struct cs_event *event)
     char text[96] = "";
 
     play->count[event->kind]++;
+    if (play->fates)
+        note_fate(play, event);
+    if (event->detail)
+        snprintf(play->detail, sizeof(play->detail), "%s", event->detail);
     switch (event->kind) {
     case CS_EVENT_OWNED:
     case CS_EVENT_DISOWNED:
@@ -261,8 +279,9 @@ static void play_answer(struct play *play, const char *word)
 
 static void play_word(struct play *play, const char *word)
 {
-    if (!strcmp(word, "own"))
-        CHECK_INT(cs_agenda_own(play->agenda, play->app, play->wall), CS_OK);
+    if (!strcmp(word, "own") || !strcmp(word, "follow"))
+        CHECK_INT(cs_agenda_own(play->agenda, play->app, *word == 'f',
+                                play->wall), CS_OK);
     else if (!strcmp(word, "disown"))
         CHECK_INT(cs_agenda_disown(play->agenda, play->app, play->wall),
                   CS_OK);
@@ -341,6 +360,128 @@ static void test_each_row_is_true(void)
     CHECK(count > 80);
 }
 
+/* -- what is said --------------------------------------------------------- */
+
+static void test_a_failure_says_why(void)
+{
+    struct cs_limits limits = {32, 4};
+    struct cs_policy policy;
+    struct cs_result result = {
+        .delivery = CS_ANSWERED, .status = 500, .retry_after_s = -1,
+        .outcome = "", .detail = "ZeroDivisionError",
+    };
+    struct play play;
+
+    play_init(&play, &limits);
+    cs_policy_default(&policy);
+    cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
+    define(&play, "* * * * *", &policy);
+    (void)add(&play, 0, -1);
+    cs_agenda_own(play.agenda, play.app, false, play.wall);
+    pass(&play, 59 * S);
+    finish(&play, &result);
+    CHECK_TEXT(play.detail, "ZeroDivisionError");
+    pass(&play, 60 * S);
+    answer(&play, 307);
+    CHECK_TEXT(play.detail, "the redirect (307) was not followed: set the "
+               "base URL to where it leads");
+    play.detail[0] = '\0';
+    result.status = 200;
+    pass(&play, 60 * S);
+    finish(&play, &result);
+    CHECK_TEXT(play.detail, "");
+    cs_agenda_free(play.agenda);
+}
+
+/* -- chance --------------------------------------------------------------- */
+
+#define MINUTES 20000
+
+static uint32_t chance(uint64_t *state, uint32_t below)
+{
+    *state = *state * UINT64_C(6364136223846793005) + 1442695040888963407;
+    return (uint32_t)(*state >> 33) % below;
+}
+
+static struct cs_policy any_policy(uint64_t *state)
+{
+    static const int32_t catch_ups[] = {-1, 0, 90, 600};
+    struct cs_policy policy;
+
+    cs_policy_default(&policy);
+    policy.claims = chance(state, 2);
+    policy.coalesce = chance(state, 2);
+    policy.retries = (uint16_t)chance(state, 3);
+    policy.overlap = (uint8_t)chance(state, 3);
+    policy.catch_up_s = catch_ups[chance(state, 4)];
+    return policy;
+}
+
+static void answer_anything(struct play *play, uint64_t *state)
+{
+    static const int statuses[] = {200, 200, 200, 500, 503, 404};
+    struct cs_result result = {
+        .delivery = (enum cs_delivery)(chance(state, 4) ? 0
+                                       : chance(state, 4)),
+        .status = statuses[chance(state, 6)], .outcome = "", .detail = "",
+        .retry_after_s = (int32_t)chance(state, 3) * 20 - 1,
+    };
+
+    finish(play, &result);
+}
+
+/* Time passes by leaps and answers come when they like. */
+static void play_by_chance(struct play *play, uint64_t *state)
+{
+    struct cs_agenda_stats stats;
+    int i;
+
+    for (i = 0; i < 200; i++) {
+        pass(play, (int64_t)chance(state, 4) * chance(state, 60) * S
+                   + chance(state, 1000000000));
+        while (play->flying && chance(state, 3))
+            answer_anything(play, state);
+    }
+    do {   /* until nothing is under way */
+        while (play->flying)
+            answer(play, 200);
+        pass(play, S);
+        cs_agenda_stats(play->agenda, &stats);
+    } while (stats.waiting || stats.in_flight || stats.backing_off);
+}
+
+static void test_each_scheduled_time_has_one_fate(void)
+{
+    struct cs_limits limits = {FLIGHTS, 4};
+    uint8_t *fates = calloc(MINUTES, 1);
+    uint64_t state = 1;
+    int round;
+
+    for (round = 0; round < 400; round++) {
+        struct cs_policy policy = any_policy(&state);
+        struct play play;
+        int32_t offset_ms;
+        int i, last, wrong = 0;
+
+        memset(fates, 0, MINUTES);
+        play_init(&play, &limits);
+        play.fates = fates;
+        cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
+        define(&play, "* * * * *", &policy);
+        offset_ms = (int32_t)chance(&state, 30000);
+        (void)add(&play, offset_ms, cs_wall_of(EPOCH_S + 60, offset_ms).ns);
+        cs_agenda_own(play.agenda, play.app, false, play.wall);
+        play_by_chance(&play, &state);
+        last = (int)((play.wall.ns - EPOCH_S * S) / (60 * S)) - 1;
+        for (i = 1; i < last; i++)
+            wrong += fates[i] != 1;
+        if (!CHECK_INT(wrong, 0))
+            fprintf(stderr, "    in round %d\n", round);
+        cs_agenda_free(play.agenda);
+    }
+    free(fates);
+}
+
 /* -- numbers -------------------------------------------------------------- */
 
 static double now_s(void)
@@ -379,7 +520,7 @@ static void test_it_plays_a_year_in_a_moment(void)
     cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
     define(&play, "*/5 * * * *", &policy);
     (void)add(&play, 1234, -1);
-    cs_agenda_own(play.agenda, play.app, play.wall);
+    cs_agenda_own(play.agenda, play.app, false, play.wall);
     hop_until(&play, (EPOCH_S + 365 * 86400) * S);
     CHECK_INT(play.count[CS_EVENT_ENDED], 365 * 288);
     CHECK_INT(play.count[CS_EVENT_MISSED], 0);
@@ -414,7 +555,7 @@ static void test_no_step_of_the_clock_makes_a_burst(void)
             define(&play, expressions[j], &policy);
             (void)add(&play, (int32_t)j * 777, -1);
         }
-        cs_agenda_own(play.agenda, play.app, play.wall);
+        cs_agenda_own(play.agenda, play.app, false, play.wall);
         pass(&play, 30 * S);
         while (play.flying)
             answer(&play, 200);
@@ -446,8 +587,8 @@ static void test_limits_hold_and_others_are_not_delayed(void)
         play.app = apps[i == 4];
         (void)add(&play, i * 10, -1);
     }
-    cs_agenda_own(play.agenda, apps[0], play.wall);
-    cs_agenda_own(play.agenda, apps[1], play.wall);
+    cs_agenda_own(play.agenda, apps[0], false, play.wall);
+    cs_agenda_own(play.agenda, apps[1], false, play.wall);
     play.wall.ns += 60 * S;
     CHECK(!cs_agenda_collect(play.agenda, play.wall, play.mono, 1000));
     for (i = 0; i < 3; i++) {
@@ -479,7 +620,7 @@ static void test_collect_is_bounded(void)
     define(&play, "* * * * *", &policy);
     for (i = 0; i < 100; i++)
         (void)add(&play, 0, -1);
-    cs_agenda_own(play.agenda, play.app, play.wall);
+    cs_agenda_own(play.agenda, play.app, false, play.wall);
     play.wall.ns += 60 * S;
     while (cs_agenda_collect(play.agenda, play.wall, play.mono, 10))
         turns++;
@@ -499,7 +640,7 @@ static void test_a_new_schedule_moves_the_calls(void)
     cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
     define(&play, "0 * * * *", &policy);
     (void)add(&play, 0, -1);
-    cs_agenda_own(play.agenda, play.app, play.wall);
+    cs_agenda_own(play.agenda, play.app, false, play.wall);
     expr = parse("*/10 * * * *");
     CHECK_INT(cs_agenda_redefine(play.agenda, play.job, &expr, utc,
                                  play.wall), CS_OK);
@@ -548,7 +689,7 @@ static void test_wrong_handles_are_errors(void)
     CHECK_INT(cs_agenda_remove(play.agenda, call, play.wall), CS_OK);
     CHECK_INT(cs_agenda_remove(play.agenda, call, play.wall), CS_UNKNOWN);
     CHECK_INT(cs_agenda_fire(play.agenda, call, 0, play.wall), CS_UNKNOWN);
-    CHECK_INT(cs_agenda_own(play.agenda, 99, play.wall), CS_UNKNOWN);
+    CHECK_INT(cs_agenda_own(play.agenda, 99, false, play.wall), CS_UNKNOWN);
     CHECK_INT(cs_agenda_disown(play.agenda, 99, play.wall), CS_UNKNOWN);
     cs_agenda_free(play.agenda);
 }
@@ -575,7 +716,7 @@ static void test_application_ids_are_found_again(void)
                   CS_EXISTS);
         CHECK_INT(again, handles[i]);
     }
-    cs_agenda_own(play.agenda, handles[7], play.wall);
+    cs_agenda_own(play.agenda, handles[7], false, play.wall);
     while (cs_agenda_each_app(play.agenda, &cursor, &view)) {
         CHECK_INT(view.owned, view.app == handles[7]);
         count++;
@@ -615,7 +756,7 @@ static void test_a_million_calls_fit(void)
     cs_policy_default(&policy);
     define(&play, "0 8 * * *", &policy);
     cs_agenda_open(play.agenda, "app", NULL, &spec.app, NULL);
-    cs_agenda_own(play.agenda, spec.app, play.wall);
+    cs_agenda_own(play.agenda, spec.app, false, play.wall);
     spec.job = play.job;
     for (i = 0; i < MANY; i++) {
         snprintf(url, sizeof(url), "http://127.0.0.1:8080/cronjobs/%d", i);
@@ -650,6 +791,8 @@ int main(void)
     if (cs_zone_fixed(0, &utc, NULL) != CS_OK)
         return 1;
     test_each_row_is_true();
+    test_a_failure_says_why();
+    test_each_scheduled_time_has_one_fate();
     test_it_plays_a_year_in_a_moment();
     test_no_step_of_the_clock_makes_a_burst();
     test_limits_hold_and_others_are_not_delayed();
