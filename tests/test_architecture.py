@@ -75,18 +75,24 @@ MODULES = {
     for floor, modules in enumerate(
         (
             '_cronsched _version',
-            'errors phrases terminal',
-            'zones options directories times moves',
+            'errors phrases hosts terminal',
+            'zones options directories times moves clock',
             'describe',
             'lint',
             'schedule ledger',
-            'signing delivery explain sources reasons',
-            'job overview',
-            'registry',
-            'scheduler reporter',
-            'app frameworks',
-            'morepath onegov testing check status',
-            'cli',
+            'signing settings catchup explain sources reasons',
+            'site overview',
+            'delivery',
+            'job',
+            'registry upkeep',
+            'reporter',
+            'scheduler',
+            'bound execution',
+            'weaving virtual',
+            'morepath onegov check status',
+            'isolation',
+            'testing',
+            'pytest_plugin cli',
             '__init__ __main__',
         )
     )
@@ -228,10 +234,22 @@ def module_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix('.py')
 
 
+def is_for_types(node: ast.AST) -> bool:
+    """What only the type checker reads is no use of anything."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) == 'TYPE_CHECKING'
+
+
+def walk(node: ast.AST) -> Iterator[ast.AST]:
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not is_for_types(child):
+            yield from walk(child)
+
+
 def imports_of(path: Path) -> Iterator[str]:
     """Each module of the package that the file imports, wherever it does."""
     package = ('cronsched', *path.relative_to(PACKAGE).parts[:-1])
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
