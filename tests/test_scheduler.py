@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -19,21 +20,22 @@ ROOT = os.path.dirname(__file__)
 
 
 class Request:
-    def __init__(self, application_id='org/zug'):
+    def __init__(self, application_id='org/zug', port=1):
         self.app = SimpleNamespace(application_id=application_id)
+        self.port = port
 
     def link(self, job):
-        return f'http://127.0.0.1:1/{self.app.application_id}/cronjobs/{job.name}'
+        return f'http://127.0.0.1:{self.port}/{self.app.application_id}/cronjobs/{job.name}'
 
 
-def bind(count=2, application_id='org/zug', **options):
+def bind(count=2, application_id='org/zug', port=1, **options):
     registry = SimpleNamespace(cronjobs={}, cronjob_threads={})
     for number in range(count):
         register_cronjob(
             registry, lambda request: None, timezone='UTC', name=f'job-{number}',
             **({'expression': '0 0 1 1 *'} | options),
         )
-    return ApplicationBoundCronjobs(Request(application_id), registry.cronjobs.values())
+    return ApplicationBoundCronjobs(Request(application_id, port), registry.cronjobs.values())
 
 
 def stats():
@@ -178,6 +180,47 @@ def test_stopping_is_quick_and_may_be_repeated():
     assert time.monotonic() - begun < 2
 
 
+# -- the thread ---------------------------------------------------------------------
+
+TARGET = '''
+    import http.server, sys, time
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            print(time.time() % 1, flush=True)
+            self.send_response(200)
+            self.send_header('Content-Length', '0')
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    server = http.server.HTTPServer(('127.0.0.1', 0), Handler)
+    print(server.server_port, flush=True)
+    server.serve_forever()
+'''
+
+
+def test_calls_are_on_time_while_somebody_holds_the_gil():
+    target = subprocess.Popen(
+        [sys.executable, '-c', textwrap.dedent(TARGET)], stdout=subprocess.PIPE, text=True
+    )
+    assert target.stdout is not None
+    port = int(target.stdout.readline())
+    try:
+        bound = bind(1, expression='* * * * * *', max_offset=0, port=port)
+        bound.start()
+        wait_for_owner(1)
+        # A call that does not release it, as one into a C library may be.
+        ctypes.PyDLL(None).usleep(3_100_000)
+        late = [float(target.stdout.readline()) for _ in range(3)]
+    finally:
+        target.kill()
+        target.wait()
+        target.stdout.close()
+    assert max(late) < 0.25
+
+
 # -- fork and exit, each in a process of its own ----------------------------------
 
 STARTED = '''
@@ -244,6 +287,24 @@ def test_a_fork_while_runs_are_due_loses_none():
         stats = test_scheduler.stats()
         print(stats['started'] + stats['missed'] + stats['skipped'] in (3, 4))
     ''') == 'True\n'
+
+
+def test_a_fork_by_another_thread_does_not_wait_for_the_main_thread():
+    assert run_python(STARTED, '''
+        import threading, warnings
+        # There are two threads without ours: Python warns, and rightly.
+        warnings.simplefilter('ignore')
+
+        def fork_and_look():
+            if (pid := os.fork()) == 0:
+                os._exit(0)
+            os.waitpid(pid, 0)
+            print(test_scheduler.stats()['running'], flush=True)
+
+        thread = threading.Thread(target=fork_and_look)
+        thread.start()
+        thread.join()
+    ''') == '1\n'
 
 
 def test_a_child_has_no_scheduler_until_it_starts_one():

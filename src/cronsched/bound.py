@@ -15,14 +15,12 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from array import array
 from collections.abc import Iterable
 from typing import Any, Final
 
-from cronsched import scheduler
+from cronsched import clock, scheduler
 from cronsched._cronsched import seeded_offset
-from cronsched.clock import is_frozen
 from cronsched.delivery import RequestCall
 from cronsched.errors import SchedulerError
 from cronsched.job import Job
@@ -151,7 +149,7 @@ class ApplicationBoundCronjobs:
 
     def run_locked(self) -> None:
         """Give every call to the scheduler."""
-        if self._jobs is not None or is_frozen():
+        if self._jobs is not None or clock.is_frozen():
             self._add_by_job()
             return
         # The same, without making a job for each call; the native side seeds
@@ -159,7 +157,7 @@ class ApplicationBoundCronjobs:
         service = scheduler.service(self.site.settings)
         handles, offsets = service.handles(self.registered, self.site)
         add, app = service.native.add, self.handle
-        self.planned_from = time.time()
+        self.planned_from = clock.now()
         calls = [
             add(app, handle, url)
             if most == USUAL_OFFSET
@@ -171,8 +169,8 @@ class ApplicationBoundCronjobs:
     def _add_by_job(self) -> None:
         service = scheduler.service(self.site.settings)
         handles, _ = service.handles(self.registered, self.site)
-        frozen = is_frozen()
-        self.planned_from = time.time()
+        frozen = clock.is_frozen()
+        self.planned_from = clock.now()
         for handle, job in zip(handles, self.jobs, strict=True):
             due = job.due_epoch(self.planned_from) if frozen else None
             self._calls.append(
@@ -186,7 +184,7 @@ class ApplicationBoundCronjobs:
         service = scheduler.service(self.site.settings)
         index = self.jobs.index(job)
         handles, _ = service.handles(self.registered, self.site)
-        due = job.due_epoch(time.time())
+        due = job.due_epoch(clock.now())
         service.native.remove(self._calls[index])
         self._calls[index] = service.native.add(
             self.handle, handles[index], job.url or '', offset=job.offset, due=due
@@ -194,7 +192,7 @@ class ApplicationBoundCronjobs:
 
     def process_job(self, job: Job) -> None:
         """Run one of `jobs` now, beside its schedule. Returns at once."""
-        self.fire(self.jobs.index(job), int(time.time()))
+        self.fire(self.jobs.index(job), int(clock.now()))
 
     def fire(self, index: int, scheduled: int) -> None:
         """Fire the run `scheduled` (UTC seconds) of a job now. Raises

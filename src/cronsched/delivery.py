@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import http.client
 import socket
-import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from cronsched import clock
 from cronsched._cronsched import sign_headers
 from cronsched.errors import ConfigurationError
 from cronsched.site import site_of
@@ -54,7 +54,7 @@ class RequestCall:
         )
 
     def __call__(self) -> int:
-        now = int(time.time())
+        now = int(clock.now())
         headers = sign_headers(
             self.application_id, self.job, now, key=self.key, now=now, attempt=1
         )

@@ -17,13 +17,14 @@ the runtimes of its own day.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from math import ceil
+from types import GenericAlias
 from typing import Any, Final, NoReturn
 from urllib.parse import quote_plus
 
+from cronsched import clock
 from cronsched._cronsched import Zone, seeded_offset
 from cronsched.delivery import RequestCall
 from cronsched.errors import CronError, ExpressionError, OptionError
@@ -54,6 +55,9 @@ class Job:
         'schedule',
         'url',
     )
+
+    #: `Job[...]` is read in annotations, where the original was generic.
+    __class_getitem__ = classmethod(GenericAlias)
 
     #: The application that signs `id`; set by `as_request_call`.
     app: Any
@@ -122,7 +126,7 @@ class Job:
         start = datetime(today.year, today.month, today.day, tzinfo=zone).timestamp()
         following = today + timedelta(days=1)
         end = datetime(following.year, following.month, following.day, tzinfo=zone).timestamp()
-        after = max(ceil(start), ceil(time.time() - self.offset)) - 1
+        after = max(ceil(start), ceil(clock.now() - self.offset)) - 1
         while (scheduled := self.schedule.next_epoch(after)) is not None and scheduled < end:
             yield self._local(scheduled + self.offset)
             after = scheduled
@@ -134,7 +138,7 @@ class Job:
             for runtime in self.runtimes(today):
                 return runtime
             self._refuse(f' on {today}')
-        due = self.due_epoch(time.time())
+        due = self.due_epoch(clock.now())
         if due is None:
             self._refuse('')
         return self._local(due)

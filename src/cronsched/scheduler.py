@@ -17,6 +17,8 @@ import atexit
 import logging
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cronsched import _cronsched
@@ -41,10 +43,10 @@ Handles = tuple[tuple[int, ...], tuple[float, ...]]
 class Service:
     """See the module. One for a process; `service` makes it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, native: Scheduler | None = None) -> None:
         self.settings = settings
         self.process_id = os.getpid()
-        self.native = Scheduler(
+        self.native = native or Scheduler(
             max_concurrency=settings.max_concurrency,
             max_per_application=settings.max_per_application,
             lease_directory=str(lease_directory(settings)),
@@ -154,6 +156,20 @@ def stop(timeout: float = 2.0) -> None:
     close_ledgers()
 
 
+@contextmanager
+def in_place(virtual: Service) -> Iterator[None]:
+    """Have `virtual` take the place of the scheduler of this process, for a
+    test. Application ids that start meanwhile start there."""
+    global _service
+    with _lock:
+        before, _service = _service, virtual
+    try:
+        yield
+    finally:
+        with _lock:
+            _service = before
+
+
 def lease_directory(settings: Settings) -> str:
     """Where the processes of this machine agree on who calls."""
     directory = runtime_directory(settings.runtime_directory, state=settings.state_directory)
@@ -199,8 +215,12 @@ def _before_fork() -> None:
 
 def _after_fork_in_parent() -> None:
     _lock.release()
-    if _service is not None:
+    if threading.current_thread() is threading.main_thread():
+        # Python is about to count the threads; after that.
         _cronsched.resume_after_fork()
+    else:
+        # The main thread may wait for long, and there are two threads anyway.
+        _resume()
 
 
 def _after_fork_in_child() -> None:

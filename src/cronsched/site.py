@@ -24,7 +24,7 @@ from cronsched.options import Policy
 from cronsched.settings import Settings
 from cronsched.signing import derive_key, state_secret
 
-__all__ = ['BARE', 'Site', 'close_ledgers', 'ledger_of', 'secrets_of', 'site_of']
+__all__ = ['BARE', 'Site', 'close_ledgers', 'forget_ledger', 'ledger_of', 'secrets_of', 'site_of']
 
 _ledgers: dict[str, Ledger] = {}
 _lock = threading.Lock()
@@ -74,14 +74,18 @@ def ledger_of(settings: Settings) -> Ledger | None:
     """The ledger that the settings name, opened once in this process."""
     if settings.ledger is None:
         return None
-    url = settings.ledger
-    if url == 'sqlite':
-        directory = state_directory(settings.state_directory)
-        url = f'sqlite://{quote(str(directory / LEDGER_FILE))}'
+    url = _url_of(settings)
     with _lock:
         if url not in _ledgers:
             _ledgers[url] = open_ledger(url)
         return _ledgers[url]
+
+
+def _url_of(settings: Settings) -> str:
+    if settings.ledger != 'sqlite':
+        return settings.ledger or ''
+    directory = state_directory(settings.state_directory)
+    return f'sqlite://{quote(str(directory / LEDGER_FILE))}'
 
 
 def close_ledgers() -> None:
@@ -89,6 +93,14 @@ def close_ledgers() -> None:
     with _lock:
         for ledger in _ledgers.values():
             ledger.close()
+
+
+def forget_ledger(settings: Settings) -> None:
+    """Close the ledger that `ledger_of` opened for these settings, for good:
+    its file is about to be removed."""
+    ledger = _ledgers.pop(_url_of(settings), None) if settings.ledger else None
+    if ledger is not None:
+        ledger.close()
 
 
 def site_of(app: Any) -> Site:

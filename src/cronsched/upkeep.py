@@ -13,7 +13,7 @@ import time
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
-from cronsched import zones
+from cronsched import clock, zones
 from cronsched._cronsched import Zone
 from cronsched.catchup import Gap, find_gap
 from cronsched.ledger.base import Ledger, Plan, Run
@@ -83,7 +83,7 @@ class Upkeep:
             self._recover(_ledger_of(site))
 
     def _recover(self, ledger: Ledger) -> None:
-        for run in ledger.recover(time.time()):
+        for run in ledger.recover(clock.now()):
             log.error('%s of %s was lost: its process died', run.job, run.application_id)
             # It is tried again if its job allows it; whether it may, the
             # claim decides.
@@ -95,14 +95,14 @@ class Upkeep:
         """Runs that somebody asked for by hand, in another process."""
         for site in self._sites():
             owned = [each.application_id for each in self._owned.values() if each.site is site]
-            for run in _ledger_of(site).take_requests(owned, time.time()):
+            for run in _ledger_of(site).take_requests(owned, clock.now()):
                 app, index = self._find(run)
                 if app is not None:
                     app.fire(index, run.scheduled)
 
     def prune(self) -> None:
         for site in self._sites():
-            _ledger_of(site).prune(time.time() - site.settings.history_days * DAY)
+            _ledger_of(site).prune(clock.now() - site.settings.history_days * DAY)
 
     def _sites(self) -> Collection[Site]:
         """Of the application ids owned here, each once."""
