@@ -202,7 +202,8 @@ def test_ledgers_made_at_once_are_one(path: Path) -> None:
     script = ('import sys; from cronsched.ledger import *\n'
               'ledger = open_ledger(f"sqlite://{sys.argv[1]}")\n'
               'sys.stdin.readline()\n'
-              'print(ledger.claim(Run("a", "b", 1)).verdict)')
+              'print(ledger.claim(Run("a", "b", 1)).verdict, flush=True)\n'
+              'sys.stdin.read()   # while it lives, its run is not lost')
     started = [
         subprocess.Popen([sys.executable, '-c', script, str(path)], text=True,
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -212,7 +213,9 @@ def test_ledgers_made_at_once_are_one(path: Path) -> None:
         assert process.stdin
         process.stdin.write('go\n')
         process.stdin.flush()
-    answers = sorted(process.communicate(timeout=60)[0] for process in started)
+    answers = sorted(process.stdout.readline() for process in started if process.stdout)
+    for process in started:
+        process.communicate(timeout=60)
     assert answers == ['duplicate\n'] * 3 + ['granted\n']
 
 

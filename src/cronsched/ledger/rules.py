@@ -41,11 +41,15 @@ def again(
     attempt = max(attempt, known.attempt + 1)
     if attempt > retries + 1:
         return refused, known.attempt
-    if not _is_newer(timestamp, known.timestamp):
+    if not _is_newer(timestamp, known.timestamp, or_same=was_lost):
         return 'replayed', known.attempt
     return 'granted', attempt
 
 
-def _is_newer(timestamp: int | None, than: int | None) -> bool:
-    """An unsigned request (None) never follows a signed one."""
-    return than is None or (timestamp is not None and timestamp > than)
+def _is_newer(timestamp: int | None, than: int | None, *, or_same: bool) -> bool:
+    """An unsigned request (None) never follows a signed one. The next owner
+    may repeat what was lost within the second in which it was sent; who
+    replays the request then gets no more than that repetition."""
+    if than is None or timestamp is None:
+        return than is None
+    return timestamp > than or (or_same and timestamp == than)
