@@ -97,7 +97,7 @@ def test_numbers_are_said_shortly() -> None:
 
 def test_ordinals_know_the_teens() -> None:
     said = [ordinal(number) for number in (1, 2, 3, 4, 11, 12, 13, 21, 22, 111)]
-    assert said == '1st 2nd 3rd 4th 11th 12th 13th 21st 22nd 111th'.split()
+    assert said == ['1st', '2nd', '3rd', '4th', '11th', '12th', '13th', '21st', '22nd', '111th']
 
 
 def test_the_week_begins_on_monday() -> None:

@@ -23,7 +23,7 @@ from typing import Any
 from cronsched.errors import ConfigurationError, CronError
 from cronsched.explain import as_data
 from cronsched.sources import Written, in_crontab, read
-from cronsched.terminal import Terminal
+from cronsched.terminal import Terminal, printable
 
 __all__ = ['add_check']
 
@@ -115,12 +115,12 @@ def _result(
 
 def _report(result: dict[str, Any], quiet: bool) -> None:
     terminal = Terminal(sys.stdout)
-    place = terminal.strong(f'{result["place"]}:')
+    place = terminal.strong(f'{printable(result["place"])}:')
     if result['error']:
         errors = Terminal(sys.stderr)
-        errors.write(f'{place} {errors.bad("error:")} {result["error"]["text"]}')
+        errors.write(f'{place} {errors.bad("error:")} {printable(result["error"]["text"])}')
     elif result['unread']:
-        terminal.write(f'{place} {terminal.faint("not checked:")} {result["unread"]}')
+        terminal.write(f'{place} {terminal.faint("not checked:")} {printable(result["unread"])}')
     elif not quiet:
         terminal.write(f'{place} {result["description"]}')
     for finding in result['findings']:

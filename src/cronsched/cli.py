@@ -23,7 +23,7 @@ from cronsched.check import add_check
 from cronsched.errors import CronError
 from cronsched.explain import add_explain, add_next
 from cronsched.status import add_commands
-from cronsched.terminal import Terminal, close_after_broken_pipe
+from cronsched.terminal import Terminal, close_after_broken_pipe, printable
 
 __all__ = ['main']
 
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _complain(error: CronError) -> None:
     terminal = Terminal(sys.stderr)
-    terminal.write(f'cronsched: {terminal.bad("error:")} {error}')
+    terminal.write(f'cronsched: {terminal.bad("error:")} {printable(str(error))}')
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -85,7 +85,7 @@ def _text_of(name: str, value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     if not isinstance(value, str):
-        return ','.join(_text_of(name, item) for item in value)
+        value = ','.join(_text_of(name, item) for item in value)
     if not value or value.split() != [value]:
         error = ExpressionError(f'{name}={value!r} is not one field; write text without blanks')
         error.field = name

@@ -114,6 +114,8 @@ def _find(name: str) -> Source:
             return _read(path)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             continue
+        except UnicodeEncodeError:
+            break   # a lone surrogate: no file has such a name
         except OSError as error:
             raise ZoneError(f'time zone {name!r} cannot be read: {error}') from error
     raise ZoneError(f'{name!r} is not an IANA time zone{_suggestion(name)}')
