@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -487,6 +488,56 @@ def test_a_process_is_known_by_more_than_its_pid() -> None:
     assert not Process('elsewhere', here.place, 1 << 30, started).is_gone()
     assert not Process('elsewhere', f'0-another-boot/{namespace}', pid, started).is_gone()
     assert not Process(host, f'{boot}/pid:[1]', 1 << 30, started).is_gone()
+
+
+WORKER = """
+import os, sys
+from cronsched.ledger import Run, open_ledger
+ledger = open_ledger(sys.argv[1])
+executed = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+print(flush=True)
+minute = 0
+while True:
+    claim = ledger.claim(Run('org/zug', 'cleanup', minute), overlap='allow')
+    if claim.granted:
+        os.write(executed, b'%d\\n' % minute)
+        ledger.finish(claim, 'ok', took=0.0)
+    minute += 1
+"""
+
+
+def test_no_kill_makes_a_run_happen_twice_or_vanish(
+    ledger: Ledger, url: str, tmp_path: Path,
+) -> None:
+    chance, log = random.Random(6), tmp_path / 'executed'
+
+    def start() -> subprocess.Popen[bytes]:
+        worker = subprocess.Popen(
+            [sys.executable, '-c', WORKER, url, str(log)], stdout=subprocess.PIPE)
+        assert worker.stdout
+        worker.stdout.readline()
+        return worker
+
+    workers = [start() for _ in range(3)]
+    for _ in range(20):
+        time.sleep(chance.uniform(0.0, 0.05))
+        victim = workers.pop(chance.randrange(len(workers)))
+        victim.kill()
+        victim.communicate()
+        workers.append(start())
+    for worker in workers:
+        worker.kill()
+        worker.communicate()
+    ledger.recover(time.time())
+    executed = [int(line) for line in log.read_text().split()]
+    states = {row.run.scheduled: row.state for row in ledger.history(limit=10**6)}
+    assert len(executed) == len(set(executed)) > 100
+    assert set(executed) <= set(states)
+    # Who is killed between the claim and the log line has executed nothing.
+    assert {minute for minute, state in states.items() if state == 'ok'} <= set(executed)
+    assert set(states.values()) <= {'ok', 'lost'}
+    assert sorted(states) == list(range(len(states)))
+    assert sum(state == 'lost' for state in states.values()) <= 23
 
 
 # -- Pause

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from cronsched import clock
 from cronsched.ledger import claims, ends, records
 from cronsched.ledger.base import OUTCOMES, Application, Claim, KnownJob, LedgerError, Row, Run
 from cronsched.ledger.store import Store
@@ -82,7 +83,7 @@ class SQLiteLedger:
         self._write_kept()
         with self._store.write() as connection:
             return claims.claim(connection, claims.Wish(
-                run, attempt, timestamp, retries, overlap, timeout, time.time()))
+                run, attempt, timestamp, retries, overlap, timeout, clock.now()))
 
     def finish(
         self, claim: Claim, outcome: str, *, took: float, detail: str | None = None,
