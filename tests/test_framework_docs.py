@@ -1,0 +1,61 @@
+"""The code of the pages about frameworks does what they say."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+from webtest import TestApp as Client
+
+from cronsched._cronsched import sign_headers
+
+DOCS = Path(__file__).parent.parent / 'docs'
+
+
+def blocks_of(page: str) -> list[str]:
+    return re.findall(r'^```python\n(.*?)^```$', (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
+
+
+def test_the_page_about_morepath_commits():
+    names: dict = {}
+    for block in blocks_of('morepath.md'):
+        exec(block, names)
+    App, Town = names['App'], names['Town']
+    App.commit()
+    assert sorted(App.config.cronjob_registry.cronjobs) == ['cleanup_stuff', 'monthly_report']
+    assert App.config.cronjob_registry.settings.base_url == 'http://127.0.0.1:8080'
+    assert Town('zug').application_id == 'towns/zug'
+    app = names['make']()
+    bound = app.config.cronjob_registry.cronjob_threads[app.application_id]
+    assert bound.base_url == 'http://127.0.0.1:8080'
+
+
+def test_the_page_about_onegov_imports_names_that_are_there():
+    import cronsched.onegov
+
+    text = (DOCS / 'onegov.md').read_text()
+    for name in cronsched.onegov.__all__:
+        assert hasattr(cronsched.onegov, name)
+    named = re.findall(r'`([A-Za-z_]+)`', text.split('with their signatures:')[1].split('. ')[0])
+    assert len(named) == 8
+    assert {*named} <= {*cronsched.onegov.__all__}
+
+
+def test_the_page_about_other_frameworks_runs_its_job_once(capsys):
+    names: dict = {}
+    for block in blocks_of('other-frameworks.md'):
+        exec(block, names)
+    app = names['app']
+    app.start()
+    scheduled = 1_792_000_000
+    headers = sign_headers(
+        'shop', 'cleanup_stuff', scheduled,
+        key=app.cronjob_site.key('shop'), now=int(time.time()), attempt=1,
+    )
+    client, path = Client(app), f'/cronjobs/{app.sign("cleanup_stuff")}'
+    assert client.post(path, headers=headers).headers['Cronsched-Outcome'] == 'ok'
+    assert client.post(path, headers=headers).headers['Cronsched-Outcome'] == 'duplicate'
+    client.post(path, status=401)
+    client.post('/cronjobs/guess', status=404)
+    assert capsys.readouterr().out == '2026-10-14 19:46:40+02:00\n'
