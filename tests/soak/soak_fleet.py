@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -138,6 +139,48 @@ class Fleet:
             kills += 1
         wait_for(self.owner, SLOW_START)
         return kills
+
+
+    # -- who could own -------------------------------------------------------
+
+    def contenders(self) -> set[int]:
+        """The processes of this fleet that own, or stand by."""
+        assert self.process is not None
+        return {
+            int(name) for name in os.listdir('/proc')
+            if name.isdecimal() and int(name) not in self.killed
+            and _competes(int(name), self.process.pid)
+        }
+
+
+def _competes(pid: int, session: int) -> bool:
+    """Whether a process of the session holds the lease files open."""
+    try:
+        if os.getsid(pid) != session:
+            return False
+        places = [os.readlink(f'/proc/{pid}/fd/{fd}') for fd in os.listdir(f'/proc/{pid}/fd')]
+    except OSError:   # it has just ended
+        return False
+    return any(place.endswith('/lease.0') for place in places)
+
+
+@contextmanager
+def visited(fleet: Fleet) -> Iterator[None]:
+    """Somebody opens pages all the time: under the mount, a process starts
+    its jobs with its first visitor."""
+    ending = threading.Event()
+
+    def visit() -> None:
+        while not ending.wait(0.05):
+            fleet.visit()
+
+    thread = threading.Thread(target=visit, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join(PATIENCE)
 
 
 @contextmanager
