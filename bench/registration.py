@@ -58,6 +58,8 @@ class Request:
 def make_jobs() -> list[object]:
     from cronsched.job import Job as CronJob
 
+    import cronsched.onegov  # noqa: F401  (modules are no part of the figure)
+
     jobs = []
     for i, (hour, minute, zone) in enumerate(ORG):
         def function(request: object) -> None: ...
