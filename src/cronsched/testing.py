@@ -1,0 +1,257 @@
+"""For tests of applications: a year of their jobs in under a second.
+
+Example::
+
+    with VirtualClock(App(), start=datetime(2026, 1, 1, tzinfo=UTC)) as clock:
+        clock.advance(days=365)
+        assert [run.outcome for run in clock.runs] == ['ok'] * 365
+
+    assert run(App(), 'cleanup').status_code == 200
+
+There is no server, no thread and no sleep, but the scheduler is the real one,
+and each run is a signed request that claims its run in a ledger. That ledger
+is one of its own, which is gone at the end; the application's is not touched.
+
+A view knows its moment from `request.cron_run.scheduled`. For one that asks
+Python's clock, say who holds it: `VirtualClock(app, freeze=time_machine.travel)`
+or `freeze=freezegun.freeze_time`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from webob import Response
+
+from cronsched import clock, scheduler
+from cronsched._cronsched import Event, sign_headers
+from cronsched.bound import ApplicationBoundCronjobs
+from cronsched.errors import SchedulerError
+from cronsched.isolation import base_of, isolated, reach, registries_of
+from cronsched.job import Job
+from cronsched.ledger import Ledger, Run
+from cronsched.registry import StartedHere, jobs_of
+from cronsched.site import Site, site_of
+from cronsched.virtual import Answer, Deliverer, VirtualService, send
+
+__all__ = ['VirtualClock', 'VirtualRun', 'run']
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualRun:
+    """How one run ended.
+
+    scheduled, at: the instant the schedule names, and that of the end; both
+        in the job's zone.
+    until, count: of 'missed', which stands for all scheduled times till then.
+    attempt: the last one, from 1.
+    response, error: what the application answered to it, or raised.
+    """
+
+    application_id: str
+    job: str
+    scheduled: datetime
+    at: datetime
+    outcome: str
+    attempt: int = 1
+    until: datetime | None = None
+    count: int = 1
+    response: Response | None = None
+    error: Exception | None = None
+
+
+class VirtualClock:
+    """See the module. `app` is the application object; `paths` are where
+    applications with jobs are mounted in it, if not at its root. Others start
+    with a first request, as ever. `start` is an aware datetime, by default
+    the present. One at a time in a process."""
+
+    def __init__(
+        self,
+        app: Any,
+        *paths: str,
+        start: datetime | None = None,
+        freeze: Callable[[datetime], AbstractContextManager[Any]] | None = None,
+    ) -> None:
+        self.app = app
+        self.paths = paths or ('/',)
+        self._start = clock.now() if start is None else _epoch(start)
+        self._deliverer = Deliverer(app, base_of(app), freeze)
+        self._stack = ExitStack()
+        self._place = ExitStack()   # of the scheduler; left at each restart
+        self._running: VirtualService | None = None
+        #: The runs that ended, in that order.
+        self.runs: list[VirtualRun] = []
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(isolated(self.app))
+            stack.push(self._place)
+            stack.callback(setattr, self, '_running', None)
+            self._boot(self._start)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._stack.close()
+
+    def _boot(self, at: float) -> None:
+        """A process starts, and serves `paths`."""
+        self._place.close()
+        registries = registries_of(self.app)
+        for registry in registries:
+            registry.cronjob_threads = StartedHere()
+        self._running = service = VirtualService(
+            registries[0].settings, self._deliverer, self._observe, start=at
+        )
+        self._place.enter_context(clock.in_place(lambda: service.now))
+        self._place.enter_context(scheduler.in_place(service))
+        for path in self.paths:
+            self._start_at(path)
+        service.work()
+
+    def _start_at(self, path: str) -> None:
+        found, request = reach(self.app, path)
+        registry = found.config.cronjob_registry
+        jobs = jobs_of(registry)
+        if jobs and found.application_id not in registry.cronjob_threads:
+            bound = ApplicationBoundCronjobs(request, jobs.values())
+            registry.cronjob_threads[found.application_id] = bound
+            bound.start()
+
+    @property
+    def _service(self) -> VirtualService:
+        if self._running is None:
+            raise SchedulerError('the clock stands: use it inside of `with`')
+        return self._running
+
+    # -- the clock -----------------------------------------------------------
+
+    @property
+    def now(self) -> datetime:
+        """In UTC."""
+        return datetime.fromtimestamp(self._service.now, UTC)
+
+    @property
+    def next(self) -> datetime | None:
+        """When something is due next, in UTC; None for never."""
+        idle = self._service.native.idle()
+        return None if idle is None else self.now + timedelta(seconds=idle)
+
+    def advance(self, duration: timedelta = timedelta(), **units: float) -> None:
+        """Let time pass, and everything happen that is due meanwhile:
+        `advance(days=365)`. A view that calls it takes its time."""
+        self.advance_to(self.now + duration + timedelta(**units))
+
+    def advance_to(self, instant: datetime) -> None:
+        self._service.advance_to(_epoch(instant))
+
+    def suspend(self, duration: timedelta = timedelta(), **units: float) -> None:
+        """The machine sleeps for that long."""
+        self._service.jump((duration + timedelta(**units)).total_seconds())
+
+    def set(self, duration: timedelta = timedelta(), **units: float) -> None:
+        """Somebody sets the clock forward by that much, or back: `set(hours=-1)`."""
+        self._service.step((duration + timedelta(**units)).total_seconds())
+
+    def restart(self, duration: timedelta = timedelta(), **units: float) -> None:
+        """The application ends, and after that long another process of it
+        starts: a deploy. What was missed is caught up from the ledger."""
+        if self._service.depth:
+            raise SchedulerError('a view cannot restart the application that serves it')
+        self._boot(self._service.now + (duration + timedelta(**units)).total_seconds())
+
+    # -- the runs ------------------------------------------------------------
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """Where the runs of the first of `paths` are claimed."""
+        return site_of(reach(self.app, self.paths[0])[0]).ledger
+
+    def run(self, job: str | Callable[..., Any], path: str | None = None) -> Response:
+        """Run a job now, beside its schedule; as `run` of this module."""
+        with self._deliverer.frozen(self._service.now):
+            return run(self.app, job, path=path or self.paths[0])
+
+    def _observe(self, event: Event, answer: Answer | None) -> None:
+        if event.kind not in ('ended', 'skipped', 'missed'):
+            return
+        job = self._service.jobs[event.job]
+        answer = answer if event.kind == 'ended' else None
+        self.runs.append(VirtualRun(
+            application_id=self._service.apps[event.app].application_id,
+            job=job.name,
+            scheduled=_local(job, event.scheduled),
+            at=_local(job, event.at),
+            outcome=event.outcome or event.kind,
+            attempt=max(event.attempt, 1),
+            until=_local(job, event.until) if event.kind == 'missed' else None,
+            count=max(event.count, 1),
+            response=answer.response if answer else None,
+            error=answer.error if answer else None,
+        ))
+
+
+def run(
+    app: Any,
+    job: str | Callable[..., Any],
+    *,
+    path: str = '/',
+    scheduled: datetime | None = None,
+    attempt: int = 1,
+) -> Response:
+    """Run a job as its request, signature and claim and all, and return what
+    was answered. `job` is its name, or the last part of it, or the function;
+    `path` is where its application is mounted in `app`. What the application
+    raises is raised here."""
+    with isolated(app):
+        found, request = reach(app, path)
+        wanted = _find(jobs_of(found.config.cronjob_registry), job)
+        site = site_of(found)
+        headers = sign_headers(
+            found.application_id,
+            wanted.name,
+            _free_second(site, found.application_id, wanted, scheduled),
+            key=site.key(found.application_id),
+            now=int(clock.now()),
+            attempt=attempt,
+        )
+        url = wanted.as_request_call(request).url or ''
+        return send(app, base_of(app), url, method=site.method, headers=headers)
+
+
+def _find(jobs: dict[str, Job], wanted: str | Callable[..., Any]) -> Job:
+    found = [
+        job for job in jobs.values()
+        if wanted in (job.name, job.function, job.name.rpartition('.')[2])
+    ]
+    if len(found) != 1:
+        names = ', '.join(jobs) or 'none'
+        raise LookupError(f'{wanted!r} names {len(found)} jobs of this application: {names}')
+    return found[0]
+
+
+def _free_second(
+    site: Site, application_id: str, job: Job, scheduled: datetime | None
+) -> int:
+    """What was asked for, else the present; but no run is run twice."""
+    if scheduled is not None:
+        return int(_epoch(scheduled))
+    second = int(clock.now())
+    while site.ledger and site.ledger.find(Run(application_id, job.name, second)):
+        second += 1
+    return second
+
+
+def _local(job: Job, epoch: float) -> datetime:
+    return datetime.fromtimestamp(epoch, UTC).astimezone(job.timezone)
+
+
+def _epoch(instant: datetime) -> float:
+    if instant.tzinfo is None:
+        raise ValueError(f'{instant!r} has no time zone: write tzinfo=UTC, say')
+    return instant.timestamp()
