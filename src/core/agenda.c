@@ -228,7 +228,6 @@ static struct cs_app *new_app(struct cs_agenda *agenda, const char *id,
         cs_mem_free(app);
         return NULL;
     }
-    cs_heap_init(&app->waiting);
     memcpy(app->id, id, size);
     app->has_key = key != NULL;
     if (key)

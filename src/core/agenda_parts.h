@@ -9,8 +9,8 @@
  *
  * Invariants. A call is in `agenda->calls` exactly while CALL_PLANNED is set;
  * its node's key is then, and while it is BLOCKED or has an unused FIRST, the
- * due time of its next run. A run's node is in its application's `waiting`
- * (key: due, wall), in `agenda->resting` (key: mono), or in no heap. An
+ * due time of its next run. A run that waits is in its application's line, in
+ * due order; one that rests is in `agenda->resting` (key: mono). An
  * application is in `agenda->ready` exactly while READY: it has a waiting run
  * and room for it.
  */
@@ -36,7 +36,7 @@ struct cs_job {
 
 struct cs_app {
     struct cs_heap_node node;   /* in agenda->ready */
-    struct cs_heap waiting;     /* runs */
+    struct cs_run *first, *last;   /* Borrowed; those that wait. */
     struct cs_app *bucket_next; /* Borrowed. */
     struct cs_call *calls;      /* Owned; linked by `app_next`. */
     uint64_t handle;
@@ -82,6 +82,7 @@ struct cs_run {
     struct cs_heap_node node;
     struct cs_call *call;       /* Borrowed. */
     struct cs_run *sibling;     /* Borrowed. */
+    struct cs_run *before, *behind;   /* Borrowed; in the line. */
     int64_t scheduled_s;
     struct cs_wall due;
     int32_t attempt;            /* from 1 */

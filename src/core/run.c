@@ -41,14 +41,35 @@ const char *cs_outcome_name(enum cs_outcome outcome)
  * after each change of what it has waiting or in flight. */
 static void refresh(struct cs_agenda *agenda, struct cs_app *app)
 {
-    const struct cs_heap_node *first = cs_heap_first(&app->waiting);
-    bool ready = first && app->in_flight < agenda->limits.per_application;
+    bool ready = app->first
+                 && app->in_flight < agenda->limits.per_application;
 
     if (app->ready)
         cs_heap_remove(&agenda->ready, &app->node);
     if (ready)
-        cs_heap_push(&agenda->ready, &app->node, first->key);
+        cs_heap_push(&agenda->ready, &app->node, app->first->due.ns);
     app->ready = ready;
+}
+
+/* Runs are made in due order, so nearly all go to the end of the line; one
+ * that was tried before belongs near its head. */
+static void line_up(struct cs_app *app, struct cs_run *run)
+{
+    struct cs_run *behind = NULL;
+
+    if (app->last && app->last->due.ns > run->due.ns)
+        for (behind = app->first; behind->due.ns <= run->due.ns;)
+            behind = behind->behind;
+    run->behind = behind;
+    run->before = behind ? behind->before : app->last;
+    *(run->before ? &run->before->behind : &app->first) = run;
+    *(behind ? &behind->before : &app->last) = run;
+}
+
+static void line_leave(struct cs_app *app, struct cs_run *run)
+{
+    *(run->before ? &run->before->behind : &app->first) = run->behind;
+    *(run->behind ? &run->behind->before : &app->last) = run->before;
 }
 
 static void wait_for_room(struct cs_agenda *agenda, struct cs_run *run)
@@ -57,7 +78,7 @@ static void wait_for_room(struct cs_agenda *agenda, struct cs_run *run)
 
     run->state = RUN_WAITING;
     agenda->stats.waiting++;
-    cs_heap_push(&app->waiting, &run->node, run->due.ns);
+    line_up(app, run);
     refresh(agenda, app);
 }
 
@@ -86,7 +107,7 @@ static void leave(struct cs_agenda *agenda, struct cs_run *run)
         break;
     case RUN_WAITING:
         agenda->stats.waiting--;
-        cs_heap_remove(&app->waiting, &run->node);
+        line_leave(app, run);
         refresh(agenda, app);
         break;
     case RUN_FLYING:
@@ -410,11 +431,11 @@ enum cs_status cs_agenda_take(struct cs_agenda *agenda, struct cs_wall now,
     if (!first || agenda->stats.in_flight >= agenda->limits.per_process)
         return CS_NONE;
     app = CS_HEAP_OWNER(first, struct cs_app, node);
-    run = CS_HEAP_OWNER(cs_heap_first(&app->waiting), struct cs_run, node);
+    run = app->first;
     agenda->stats.waiting--;
     agenda->stats.in_flight++;
     agenda->stats.started++;
-    cs_heap_remove(&app->waiting, &run->node);
+    line_leave(app, run);
     app->in_flight++;
     refresh(agenda, app);
     run->state = RUN_FLYING;

@@ -607,6 +607,34 @@ static void test_limits_hold_and_others_are_not_delayed(void)
     cs_agenda_free(play.agenda);
 }
 
+/* Five calls, ten milliseconds apart, two at a time. */
+static void test_what_was_tried_before_goes_first(void)
+{
+    struct cs_limits limits = {2, 2};
+    struct cs_policy policy;
+    struct play play;
+    int i;
+
+    play_init(&play, &limits);
+    cs_policy_default(&policy);
+    policy.retries = 1;
+    cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
+    define(&play, "0 * * * *", &policy);
+    for (i = 0; i < 5; i++)
+        (void)add(&play, i * 10, -1);
+    cs_agenda_own(play.agenda, play.app, false, play.wall);
+    pass(&play, 3600 * S);
+    answer(&play, 500);
+    answer(&play, 500);
+    pass(&play, 2 * S);   /* both come back, the fifth still waits */
+    while (play.flying)
+        answer(&play, 200);
+    CHECK_TEXT(play.log, "own >3600#1 >3600#1 ?3600:failed >3600#1 "
+               "?3600:failed >3600#1 =3600:ok >3600#2 =3600:ok >3600#2 "
+               "=3600:ok >3600#1 =3600:ok =3600:ok");
+    cs_agenda_free(play.agenda);
+}
+
 static void test_collect_is_bounded(void)
 {
     struct cs_limits limits = {1000, 1000};
@@ -796,6 +824,7 @@ int main(void)
     test_it_plays_a_year_in_a_moment();
     test_no_step_of_the_clock_makes_a_burst();
     test_limits_hold_and_others_are_not_delayed();
+    test_what_was_tried_before_goes_first();
     test_collect_is_bounded();
     test_a_new_schedule_moves_the_calls();
     test_wrong_handles_are_errors();
