@@ -73,8 +73,8 @@ class Store:
     def write(self) -> Iterator[sqlite3.Connection]:
         """A transaction that may write; committed unless an error leaves it."""
         with self._using() as connection:
-            self._patiently(lambda: connection.execute('BEGIN IMMEDIATE'))
             try:
+                self._patiently(lambda: connection.execute('BEGIN IMMEDIATE'))
                 yield connection
                 connection.execute('COMMIT')
             finally:
@@ -85,8 +85,8 @@ class Store:
     def read(self) -> Iterator[sqlite3.Connection]:
         """One view of the file, which no writer waits for."""
         with self._using() as connection:
-            self._patiently(lambda: _begin_reading(connection))
             try:
+                self._patiently(lambda: _begin_reading(connection))
                 yield connection
             finally:
                 if connection.in_transaction:
