@@ -19,6 +19,7 @@ from cronsched.morepath import CronApp
 
 # In the middle of this long a view, its process may be killed.
 WORK = 0.1
+HANG = 6.0   # the job of this name, past its timeout
 
 directory = Path(os.environ['SOAK_DIRECTORY'])
 
@@ -62,7 +63,7 @@ def executing(name: str) -> Any:
     def execute(request: Any) -> None:
         run = request.cron_run
         note(name, int(run.scheduled.timestamp()), os.getpid(), run.attempt)
-        time.sleep(WORK)
+        time.sleep(HANG if name == 'hang' else WORK)
 
     return execute
 

@@ -1,0 +1,89 @@
+"""Servers that hang, drip, cut, redirect and flood delay nobody else.
+
+How late the other calls are is held to 5 ms where the machine is quiet, in
+the long form; the short one only asks that none waits for those that hang.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import pytest
+from soak_fleet import EACH_SECOND, fleet, until
+from soak_proof import executions, rows_of
+from soak_target import Target
+
+from cronsched import Schedule
+from cronsched._cronsched import Scheduler
+
+TIMEOUT = 1.5
+BAD = ('hang', 'drip', 'cut', 'away', 'flood')
+GOOD = 40
+
+# How each is to end, and words of its reason.
+REASONS = {
+    'hang': ('timed_out', 'timed out'),
+    'drip': ('timed_out', 'timed out'),
+    'cut': ('unreachable', 'closed'),
+    'away': ('failed', 'the redirect (302) was not followed'),
+    'flood': ('ok', ''),
+}
+
+
+def call_all(target, seconds):
+    """The good and the bad are due each second, some of them together.
+    Returns the events, and how late the good ones were."""
+    native = Scheduler(max_concurrency=64)
+    calls = {}
+    job = native.define('good', Schedule('* * * * * *', 'UTC'), timeout=20)
+    bad = native.define('bad', Schedule('*/2 * * * * *', 'UTC'), timeout=TIMEOUT)
+    for what in BAD:
+        calls[native.add(native.open(f'soak/{what}'), bad, target.url(what), offset=0)] = what
+    for number in range(GOOD):
+        app = native.open(f'soak/good/{number}')
+        offset = number % 10 / 10
+        native.add(app, job, target.url(f'ok/{offset}'), offset=offset)
+    events, end = [], time.monotonic() + seconds
+    native.start()
+    while time.monotonic() < end:
+        events += native.events(0.5)
+    native.stop()
+    ended = [(calls.get(event.call, 'good'), event) for event in events if event.kind == 'ended']
+    return ended, sorted(at - due for at, due in target.arrivals['ok'])
+
+
+@pytest.mark.parametrize('seconds', [6, pytest.param(60, marks=pytest.mark.soak)])
+def test_bad_servers_delay_nobody_else(seconds):
+    with Target() as target:
+        ended, late = call_all(target, seconds)
+        assert 'stolen' not in target.arrivals
+    outcomes = Counter((what, event.outcome) for what, event in ended)
+    print(f'\n{dict(outcomes)}\nlate in ms: median {late[len(late) // 2] * 1e3:.2f}, '
+          f'p99 {late[len(late) * 99 // 100] * 1e3:.2f}, most {late[-1] * 1e3:.2f}, '
+          f'of {len(late)} calls; {target.sent >> 20} MB flooded')
+    assert {event.outcome for what, event in ended if what == 'good'} == {'ok'}
+    assert len(late) >= GOOD * (seconds - 3)
+    assert late[0] >= 0
+    assert late[-1] < TIMEOUT
+    for what, (outcome, words) in REASONS.items():
+        found = [event for name, event in ended if name == what]
+        assert {event.outcome for event in found} == {outcome}, what
+        assert all(words in (event.detail or '').lower() for event in found), found
+        assert max(event.took for event in found) < TIMEOUT + 3
+    if seconds > 10:
+        assert late[len(late) * 99 // 100] < 0.005
+
+
+def test_a_view_that_hangs_delays_no_other_job(tmp_path):
+    jobs = {'tick': EACH_SECOND, 'hang': EACH_SECOND | {'timeout': 2, 'overlap': 'skip'}}
+    with fleet('waitress', tmp_path, jobs=jobs, count=2):
+        until(lambda: len(executions(tmp_path)) >= 6)
+        done = [scheduled for scheduled, _ in executions(tmp_path)]
+        until(lambda: 'timed_out' in states(tmp_path))
+        until(lambda: 'skipped_overlap' in states(tmp_path))
+    assert done[:6] == list(range(done[0], done[0] + 6))
+
+
+def states(directory):
+    return {row.state for row in rows_of(directory, 'hang')}
