@@ -237,7 +237,8 @@ def run_python(*parts: str, seconds: float = 30.0) -> str:
     """What it writes; fails when it fails, warns or hangs."""
     code = '\n'.join(map(textwrap.dedent, parts))
     done = subprocess.run(
-        [sys.executable, '-W', 'error', '-W', "ignore:'cgi' is deprecated", '-c', code],
+        # Not as errors: one that `os.fork` gives would be swallowed.
+        [sys.executable, '-W', 'always', '-W', "ignore:'cgi' is deprecated", '-c', code],
         cwd=ROOT, timeout=seconds, capture_output=True, text=True,
     )
     assert done.returncode == 0, done.stderr

@@ -14,6 +14,7 @@ thread of ours runs, so Python has nothing to warn about.
 from __future__ import annotations
 
 import atexit
+import importlib
 import logging
 import os
 import threading
@@ -197,6 +198,8 @@ def _hook() -> None:
     global _hooked
     if not _hooked:
         _hooked = True
+        # Its hooks go inside of ours: the reporter uses the ledger.
+        importlib.import_module('cronsched.ledger.sqlite')
         atexit.register(stop)
         _cronsched.set_fork_resume(_resume)
         os.register_at_fork(
@@ -204,6 +207,9 @@ def _hook() -> None:
             after_in_parent=_after_fork_in_parent,
             after_in_child=_after_fork_in_child,
         )
+        # The last one, and in C: what it asks for happens at the next step of
+        # Python code in the main thread, which must not be in such a hook.
+        os.register_at_fork(after_in_parent=_cronsched.resume_after_fork)
 
 
 def _before_fork() -> None:
@@ -215,11 +221,10 @@ def _before_fork() -> None:
 
 def _after_fork_in_parent() -> None:
     _lock.release()
-    if threading.current_thread() is threading.main_thread():
-        # Python is about to count the threads; after that.
-        _cronsched.resume_after_fork()
-    else:
-        # The main thread may wait for long, and there are two threads anyway.
+    # After a fork by the main thread, Python counts the threads; then only
+    # may ours be there. With a fork by another there are two in any case, and
+    # the main thread, which would resume us, may be waiting for long.
+    if threading.current_thread() is not threading.main_thread():
         _resume()
 
 
