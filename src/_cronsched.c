@@ -3,6 +3,7 @@
  */
 #include "binding/binding.h"
 
+#include <limits.h>
 #include <math.h>
 
 #include "core/offset.h"
@@ -147,17 +148,21 @@ static PyObject *sign_headers(PyObject *module, PyObject *arguments,
                             "now", "attempt", NULL};
     struct cs_sign_headers headers;
     struct cs_sign_request request;
-    const char *application_id, *job, *key;
-    long long scheduled, now;
+    const char *application_id, *job, *key = NULL;
+    long long scheduled, now = LLONG_MIN;
     Py_ssize_t key_size = 0;
     enum cs_status status;
     int attempt = 1;
 
     if (!PyArg_ParseTupleAndKeywords(
-            arguments, keywords, "ssL$z#Li:sign_headers", names,
+            arguments, keywords, "ssL|$z#Li:sign_headers", names,
             &application_id, &job, &scheduled, &key, &key_size, &now,
             &attempt))
         return NULL;
+    if (now == LLONG_MIN) {
+        PyErr_SetString(PyExc_TypeError, "sign_headers() needs now=");
+        return NULL;
+    }
     if (key && key_size != CS_SIGN_KEY_SIZE) {
         PyErr_Format(PyExc_ValueError, "a key has %d bytes",
                      CS_SIGN_KEY_SIZE);

@@ -2,9 +2,9 @@
  * inside the gate, and its events. Whoever makes the next thing due sooner
  * than the thread means to wake, wakes it.
  */
-#include <string.h>
-
 #include "sched_parts.h"
+
+#include <string.h>
 
 /* -- calls ---------------------------------------------------------------- */
 

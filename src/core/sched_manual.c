@@ -2,10 +2,11 @@
  * are taken and completed by the caller. Also the headers of a request, which
  * are the same for both kinds.
  */
+#include "sched_parts.h"
+
 #include <string.h>
 
 #include "mem.h"
-#include "sched_parts.h"
 
 /* -- headers -------------------------------------------------------------- */
 

@@ -33,7 +33,7 @@ def sign_headers(
     job: str,
     scheduled: int,
     *,
-    key: bytes | None,
+    key: bytes | None = None,
     now: int,
     attempt: int = 1,
 ) -> dict[str, str]: ...

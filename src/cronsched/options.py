@@ -36,7 +36,7 @@ class Policy:
     timeout: seconds one attempt may take.
     connect_timeout: seconds its connection may take.
     retries: attempts after the first, for failures that may pass.
-    backoff: seconds before the second attempt; doubles each time.
+    backoff: seconds before the second attempt, at least 1; doubles each time.
     overlap: what happens when a run is due while the last one still executes:
         'skip' it, 'queue' one, or 'allow' both.
     catch_up: a run this many seconds late still fires; None: any.
@@ -98,6 +98,17 @@ def _positive(name: str, value: Any) -> float:
     return seconds
 
 
+def _backoff(name: str, value: Any) -> float:
+    # An attempt is told from a replay of the last one by its timestamp, which
+    # Standard Webhooks gives in whole seconds.
+    seconds = _seconds(value)
+    if seconds is None or not 1 <= seconds <= LONGEST:
+        raise OptionError(
+            f'{name}={value!r}: write seconds (1 to {LONGEST:.0f}) or a timedelta', field=name
+        )
+    return seconds
+
+
 def _late(name: str, value: Any) -> float | None:
     seconds = _seconds(value)
     if value is not None and (seconds is None or not 0 <= seconds <= LONGEST):
@@ -141,7 +152,7 @@ CHECKERS: Final[dict[str, Callable[[str, Any], Any]]] = {
     'timeout': _positive,
     'connect_timeout': _positive,
     'retries': _retries,
-    'backoff': _positive,
+    'backoff': _backoff,
     'overlap': _overlap,
     'catch_up': _late,
     'coalesce': _flag,
