@@ -11,10 +11,11 @@ from webtest import TestApp as Client
 from cronsched._cronsched import sign_headers
 
 DOCS = Path(__file__).parent.parent / 'docs'
+BLOCK = re.compile(r'^```python\n(.*?)^```$', re.DOTALL | re.MULTILINE)
 
 
 def blocks_of(page: str) -> list[str]:
-    return re.findall(r'^```python\n(.*?)^```$', (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
+    return BLOCK.findall((DOCS / page).read_text())
 
 
 def test_the_page_about_morepath_commits():

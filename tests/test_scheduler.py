@@ -13,6 +13,7 @@ from freezegun import freeze_time
 
 from cronsched import scheduler
 from cronsched.bound import ApplicationBoundCronjobs
+from cronsched.options import LONGEST
 from cronsched.registry import register_cronjob
 from cronsched.settings import Settings
 
@@ -68,6 +69,19 @@ def test_the_same_jobs_are_defined_once_for_all_application_ids():
     for number in range(10):
         ApplicationBoundCronjobs(Request(f'org/{number}'), registry.cronjobs.values()).start()
     assert (stats()['jobs'], stats()['calls']) == (1, 10)
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'timeout': LONGEST, 'connect_timeout': LONGEST, 'backoff': LONGEST, 'catch_up': LONGEST},
+        {'timeout': 0.001, 'connect_timeout': 0.001, 'backoff': 1, 'catch_up': 0},
+        {'retries': 1000, 'max_offset': 86_400, 'catch_up': None},
+    ],
+)
+def test_what_an_option_may_be_the_native_side_can_hold(options):
+    bind(1, **options).start()
+    assert stats()['calls'] == 1
 
 
 def test_what_was_started_cannot_be_started_again():

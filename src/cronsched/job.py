@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from math import ceil
 from types import GenericAlias
-from typing import Any, Final, NoReturn
+from typing import Any, ClassVar, Final, NoReturn
 from urllib.parse import quote_plus
 
 from cronsched import clock
@@ -57,7 +57,7 @@ class Job:
     )
 
     #: `Job[...]` is read in annotations, where the original was generic.
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: ClassVar = classmethod(GenericAlias)
 
     #: The application that signs `id`; set by `as_request_call`.
     app: Any

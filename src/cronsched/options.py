@@ -25,8 +25,8 @@ __all__ = ['Overlap', 'Policy', 'check']
 
 Overlap = Literal['skip', 'queue', 'allow']
 
-# What the native side holds: milliseconds and seconds in 32 bits.
-LONGEST: Final = 30 * 86_400.0
+# What the native side holds: milliseconds in 31 bits are not quite 25 days.
+LONGEST: Final = 24 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
