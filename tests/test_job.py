@@ -208,3 +208,7 @@ def test_options_may_be_durations():
 def test_options_lie_over_the_settings_and_these_over_the_defaults():
     policy = Policy.of({'retries': 1, 'timeout': 5.0}, make(retries=2).options)
     assert (policy.retries, policy.timeout, policy.overlap) == (2, 5.0, 'skip')
+
+
+def test_it_may_be_subscripted_as_the_generic_original():
+    assert Job[int].__origin__ is Job

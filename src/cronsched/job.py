@@ -57,7 +57,7 @@ class Job:
     )
 
     #: `Job[...]` is read in annotations, where the original was generic.
-    __class_getitem__: ClassVar = classmethod(GenericAlias)
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)
 
     #: The application that signs `id`; set by `as_request_call`.
     app: Any
