@@ -3,7 +3,9 @@
  */
 #include "sched.h"
 
+#include <curl/curl.h>
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -403,6 +405,96 @@ static void test_start_and_stop_leave_nothing_behind(void)
     remove_directory(directory);
 }
 
+/* libcurl's poll, in front of the real one: while `stuck`, it never ends. */
+static _Atomic bool stuck;
+
+CURLMcode curl_multi_poll(CURLM *multi, struct curl_waitfd extra[],
+                          unsigned int count, int timeout_ms, int *ready)
+{
+    CURLMcode (*poll)(CURLM *, struct curl_waitfd *, unsigned int, int,
+                      int *);
+    void *found = dlsym(RTLD_NEXT, "curl_multi_poll");
+    CURLMcode code;
+
+    memcpy(&poll, &found, sizeof(poll));
+    code = poll(multi, extra, count, timeout_ms, ready);
+    while (stuck)
+        usleep(1000);
+    return code;
+}
+
+static void test_a_thread_that_does_not_end_is_left_to_itself(void)
+{
+    struct cs_sched_options options = {.manual = false};
+    struct cs_sched *sched = make(&options);
+    struct cs_error error;
+    int tries, threads = count_entries("/proc/self/task");
+
+    (void)open_app(sched, "a");
+    CHECK_INT(cs_sched_start(sched, NULL), CS_OK);
+    (void)await(sched, CS_EVENT_OWNED, 0);
+    stuck = true;
+    CHECK_INT(cs_sched_stop(sched, 20), CS_BUSY);
+    CHECK_INT(cs_sched_start(sched, &error), CS_BUSY);
+    CHECK_INT(cs_sched_stop(sched, 20), CS_BUSY);
+    stuck = false;
+    CHECK_INT(cs_sched_stop(sched, 2000), CS_OK);
+    CHECK_INT(cs_sched_start(sched, NULL), CS_OK);
+    (void)await(sched, CS_EVENT_OWNED, 0);
+    stuck = true;
+    cs_sched_pause(sched);   /* gives up, and it goes on */
+    cs_sched_resume(sched);
+    cs_sched_free(sched);
+    CHECK_INT(count_entries("/proc/self/task"), threads + 1);
+    stuck = false;
+    for (tries = 0; tries < 1000; tries++, usleep(5000))
+        if (count_entries("/proc/self/task") == threads)
+            break;
+    CHECK_INT(count_entries("/proc/self/task"), threads);
+}
+
+/* The line `name:` of a thread's status, as a number in base 16. */
+static uint64_t status_of_thread(const char *task, const char *name)
+{
+    char path[300], line[256];
+    uint64_t value = 0;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%s/status", task);
+    file = fopen(path, "r");
+    while (file && fgets(line, sizeof(line), file))
+        if (!strncmp(line, name, strlen(name)))
+            value = strtoull(line + strlen(name) + 1, NULL, 16);
+    if (file)
+        fclose(file);
+    return value;
+}
+
+static void test_no_signal_lands_on_the_thread(void)
+{
+    static const int signals[] = {
+        SIGTERM, SIGINT, SIGHUP, SIGALRM, SIGCHLD, SIGPIPE, SIGUSR1, SIGUSR2,
+    };
+    struct cs_sched_options options = {.manual = false};
+    struct cs_sched *sched = make(&options);
+    DIR *tasks;
+    struct dirent *entry;
+    uint64_t blocked = 0;
+    size_t i;
+
+    (void)open_app(sched, "a");
+    CHECK_INT(cs_sched_start(sched, NULL), CS_OK);
+    (void)await(sched, CS_EVENT_OWNED, 0);
+    tasks = opendir("/proc/self/task");
+    while (tasks && (entry = readdir(tasks)))
+        if (atoi(entry->d_name) > getpid())
+            blocked |= status_of_thread(entry->d_name, "SigBlk");
+    closedir(tasks);
+    for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        CHECK(blocked >> (signals[i] - 1) & 1);
+    cs_sched_free(sched);
+}
+
 static void test_nothing_due_is_no_work(void)
 {
     struct cs_sched_options options = {.manual = false};
@@ -781,6 +873,8 @@ int main(void)
     test_a_removed_call_in_flight_ends_normally();
     test_stop_is_bounded_and_can_be_followed_by_start();
     test_start_and_stop_leave_nothing_behind();
+    test_a_thread_that_does_not_end_is_left_to_itself();
+    test_no_signal_lands_on_the_thread();
     test_nothing_due_is_no_work();
     test_a_wait_for_events_is_ended_by_interrupt();
     test_a_full_ring_blocks_nobody();
