@@ -12,8 +12,7 @@
 
 #define TRY_EVERY_NS (250 * CS_NS_PER_MS)
 #define CHECK_EVERY_NS CS_NS_PER_S
-#define TRIES_MOST 256       /* in one turn on standby */
-#define SWEEP_MOST 1024      /* in one turn without a pause after it */
+#define TRIES_MOST 256       /* in one turn */
 #define SEATS_FIRST 16
 
 enum cs_status cs_owner_init(struct cs_owner *owner, const char *directory)
@@ -99,7 +98,8 @@ static enum cs_status take(struct cs_owner *owner, struct cs_seat *seat,
         (void)cs_agenda_own(agenda, seat->app, seat->tried,
                             now);   /* it knows every seat */
     }
-    seat->tried = true;
+    if (status == CS_OK || status == CS_BUSY)
+        seat->tried = true;
     return status;
 }
 
@@ -110,7 +110,7 @@ static enum cs_status take_new(struct cs_owner *owner,
 {
     int tries = 0;
 
-    while (owner->tried < owner->count && tries++ < SWEEP_MOST) {
+    while (owner->tried < owner->count && tries++ < TRIES_MOST) {
         enum cs_status status = take(owner, &owner->seats[owner->tried],
                                      agenda, now, error);
 
@@ -126,11 +126,11 @@ static enum cs_status take_free(struct cs_owner *owner,
                                 struct cs_agenda *agenda,
                                 struct cs_wall now, struct cs_error *error)
 {
-    size_t seen, tries = 0, most = owner->sweep ? SWEEP_MOST : TRIES_MOST;
+    size_t seen, tries = 0;
     size_t around = owner->sweep ? owner->sweep : owner->count;
     bool won = false;
 
-    for (seen = 0; seen < around && tries < most; seen++) {
+    for (seen = 0; seen < around && tries < TRIES_MOST; seen++) {
         struct cs_seat *seat;
         enum cs_status status;
 

@@ -21,7 +21,7 @@ struct cs_seat {
     uint64_t app;
     int64_t position;           /* of its byte in the lease */
     bool owned;
-    bool tried;                 /* without success, or it was given back */
+    bool tried;                 /* it was ours or another's before */
 };
 
 struct cs_owner {
