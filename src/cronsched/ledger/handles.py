@@ -83,10 +83,22 @@ def _before_fork() -> None:
             handle.close()
 
 
-def _after_fork() -> None:
+def _after_fork_in_parent() -> None:
+    _give_back()
+    _all_lock.release()
+
+
+def _after_fork_in_child() -> None:
+    # A server that forks below Python tells of it only now, so another thread
+    # of the parent may have the lock, for ever.
+    global _all_lock
+    _all_lock = threading.Lock()
+    _give_back()
+
+
+def _give_back() -> None:
     while _held:
         _held.pop().lock.release()
-    _all_lock.release()
 
 
 def _leak(handle: Handle | None) -> None:
@@ -98,5 +110,7 @@ def _leak(handle: Handle | None) -> None:
 
 
 os.register_at_fork(
-    before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork,
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
 )
