@@ -194,35 +194,46 @@ static PyObject *forget_zones(PyObject *module, PyObject *Py_UNUSED(ignored))
 
 static PyObject *set_fork_resume(PyObject *module, PyObject *resume)
 {
-    Py_XSETREF(state_of(module)->fork_resume,
+    struct binding_state *state = state_of(module);
+
+    state->resuming = false;   /* a forked child may have lost what was due */
+    Py_XSETREF(state->fork_resume,
                resume == Py_None ? NULL : Py_NewRef(resume));
     Py_RETURN_NONE;
 }
 
-/* Runs in the main thread, between two of its bytecodes. Steals `resume`. */
-static int call_resume(void *resume)
+/* Runs in the main thread, between two of its bytecodes. Steals `module`. */
+static int call_resume(void *module)
 {
-    PyObject *result = PyObject_CallNoArgs(resume);
+    struct binding_state *state = state_of(module);
+    PyObject *result = NULL;
 
-    Py_DECREF((PyObject *)resume);
-    if (!result)
+    state->resuming = false;
+    if (state->fork_resume)
+        result = PyObject_CallNoArgs(state->fork_resume);
+    if (PyErr_Occurred())
         PyErr_WriteUnraisable(NULL);
     Py_XDECREF(result);
+    Py_DECREF((PyObject *)module);
     return 0;
 }
 
 /* As the last hook after a fork this runs no bytecode, so that what it puts
- * off happens when os.fork() has counted the threads and returned. */
+ * off happens when os.fork() has counted the threads and returned. Once for
+ * any number of forks: other threads may fork while the main one waits. */
 static PyObject *resume_after_fork(PyObject *module,
                                    PyObject *Py_UNUSED(ignored))
 {
-    PyObject *resume = state_of(module)->fork_resume;
+    struct binding_state *state = state_of(module);
 
-    if (resume && Py_AddPendingCall(call_resume, Py_NewRef(resume)) < 0) {
-        Py_DECREF(resume);
+    if (!state->fork_resume || state->resuming)
+        Py_RETURN_NONE;
+    if (Py_AddPendingCall(call_resume, Py_NewRef(module)) < 0) {
+        Py_DECREF(module);
         PyErr_SetString(PyExc_RuntimeError, "too many pending calls");
         return NULL;
     }
+    state->resuming = true;
     Py_RETURN_NONE;
 }
 

@@ -19,13 +19,14 @@
 #include "../core/zone.h"
 
 struct binding_state {
-    /* Owned, all of them. */
+    /* Owned, all objects. */
     PyTypeObject *zone_type, *schedule_type, *scheduler_type;
     PyTypeObject *event_type, *delivery_type;
     PyObject *cron_error, *expression_error, *zone_error, *scheduler_error;
     PyObject *resolver;      /* callable: anything -> Zone; or NULL */
     PyObject *zones;         /* dict: name -> Zone */
     PyObject *fork_resume;   /* callable, or NULL */
+    bool resuming;           /* it is going to be called */
     PyObject *time;          /* the module, so that a frozen clock acts */
     PyObject *datetime;      /* the class */
     PyObject *utc;           /* the str 'UTC' */

@@ -220,20 +220,23 @@ def _before_fork() -> None:
 
 
 def _after_fork_in_parent() -> None:
-    _lock.release()
     # After a fork by the main thread, Python counts the threads; then only
     # may ours be there. With a fork by another there are two in any case, and
     # the main thread, which would resume us, may be waiting for long.
     if threading.current_thread() is not threading.main_thread():
         _resume()
+    _lock.release()
 
 
 def _after_fork_in_child() -> None:
     global _lock
     _lock = threading.RLock()
     _forget_inherited()
+    _cronsched.set_fork_resume(_resume)
 
 
 def _resume() -> None:
-    if _service is not None and _service.process_id == os.getpid():
-        _service.resume()
+    # Another thread may be about to fork: it waits for us, or we for it.
+    with _lock:
+        if _service is not None and _service.process_id == os.getpid():
+            _service.resume()
