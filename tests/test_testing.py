@@ -148,19 +148,6 @@ def test_a_job_is_tried_again_as_often_as_it_says():
     assert clock.runs[0].at - clock.runs[0].scheduled >= timedelta(seconds=10)
 
 
-def test_a_busy_application_is_asked_again_when_it_says():
-    def busy(request):
-        if request.cron_run.attempt == 1:
-            request.after(lambda response: response.headers.update({'Retry-After': '1200'}))
-            request.after(lambda response: setattr(response, 'status_code', 503))
-
-    options = {'hour': 8, 'minute': 0, 'retries': 1, 'max_offset': 0}
-    with VirtualClock(make((options, busy))(), start=NEW_YEAR) as clock:
-        clock.advance(days=1)
-    (run,) = clock.runs
-    assert (run.outcome, run.at - run.scheduled) == ('ok', timedelta(seconds=1200))
-
-
 @pytest.mark.parametrize(('overlap', 'expected'), [
     ('skip', ['ok 00', 'ok 03', 'skipped_overlap 01', 'skipped_overlap 02']),
     ('queue', ['ok 00', 'ok 01', 'ok 03', 'skipped_overlap 02']),
