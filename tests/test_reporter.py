@@ -10,7 +10,7 @@ import pytest
 
 from cronsched import _cronsched, clock, scheduler, zones
 from cronsched.bound import ApplicationBoundCronjobs
-from cronsched.ledger import LedgerError, Run, open_ledger
+from cronsched.ledger import LedgerError, Plan, Run, open_ledger
 from cronsched.registry import register_cronjob
 from cronsched.scheduler import Service
 from cronsched.settings import Settings
@@ -189,7 +189,7 @@ def test_trouble_in_the_reporter_does_not_end_it(stage, caplog, monkeypatch):
     stage.start()
 
     def refuse(*arguments, **options):
-        raise LedgerError('the disk is full')
+        raise LookupError('no such thing')
 
     monkeypatch.setattr(stage.ledger, 'record', refuse)
     stage.pass_by(60)
@@ -198,6 +198,33 @@ def test_trouble_in_the_reporter_does_not_end_it(stage, caplog, monkeypatch):
     stage.pass_by(60)
     stage.answer()
     assert lines(caplog)[-1][1].endswith('finished in 0.000s')
+
+
+def refusing(ledger, name):
+    """Fills the disk under the test's own ledger; returns what makes room."""
+    whole, full = getattr(ledger, name), [True]
+
+    def refuse(*arguments, **options):
+        if full:
+            raise LedgerError('the disk is full')
+        return whole(*arguments, **options)
+
+    setattr(ledger, name, refuse)
+    return full.clear
+
+
+def test_what_the_ledger_does_not_take_is_written_when_it_can_be(stage, caplog):
+    stage.start()
+    make_room = refusing(stage.ledger, 'record')
+    for _ in range(2):
+        stage.pass_by(60)
+        stage.answer(status=404)
+    assert 'Kept until it can be written: the disk is full' in caplog.text
+    assert caplog.text.count('failed with status 404') == 2   # said all the same
+    make_room()
+    assert stage.rows() == []
+    stage.service.reporter._upkeep.write_late()
+    assert stage.rows() == [('failed', 0, 1), ('failed', 1, 1)]
 
 
 def test_a_clock_that_is_set_is_said(stage, caplog):
@@ -240,6 +267,59 @@ def test_the_latest_missing_run_is_fired_and_the_others_are_missed(start_after):
     stage = start_after(-5)
     assert stage.fired() == [-1]
     assert stage.rows()[1:] == [('missed', -4, 3)]
+
+
+def test_a_run_that_was_sent_before_anybody_looked_hides_none_that_is_missing(start_after, ledger):
+    seen(ledger, 0)   # due after this process became the owner
+    stage = start_after(-5)
+    assert stage.fired()[0] == -1
+    assert ('missed', -4, 3) in stage.rows()
+
+
+def test_a_run_that_its_owner_left_between_others_is_missed(start_after, ledger):
+    seen(ledger, -6, -5, -3)
+    stage = start_after(-1)
+    assert stage.fired() == []
+    assert [row for row in stage.rows() if row[0] == 'missed'] == [
+        ('missed', -4, 1), ('missed', -2, 1)]
+
+
+def test_a_run_that_its_owner_left_between_others_fires_where_each_counts(start_after, ledger):
+    seen(ledger, -6, -5, -3)
+    assert start_after(-1, coalesce=False).fired() == [-4, -2]
+
+
+def test_each_missing_run_fires_though_one_was_sent_before_anybody_looked(start_after, ledger):
+    seen(ledger, 0)
+    stage = start_after(-15, coalesce=False)
+    assert stage.fired()[:10] == list(range(-10, 0))
+    assert ('missed', -14, 4) in stage.rows()
+
+
+def test_what_was_missed_once_is_not_missed_again(start_after, ledger):
+    ledger.seen('org/zug', 'http://127.0.0.1:8080', ['tidy'], NOW - 7200)
+    ledger.record(Run('org/zug', 'tidy', NOW - 480), 'missed', at=NOW - 200, until=NOW - 240, count=5)
+    stage = start_after(-3)
+    assert stage.fired() == [-1]
+    assert [row for row in stage.rows() if row[0] == 'missed'] == [
+        ('missed', -8, 5), ('missed', -2, 1)]
+
+
+def test_a_schedule_that_was_changed_has_missed_nothing_before_its_last_run(make_stage, ledger):
+    ledger.seen('org/zug', 'http://127.0.0.1:8080', {'tidy': Plan('*/5 * * * *')}, NOW - 7200)
+    seen(ledger, -10, -5, -1)
+    stage = make_stage(coalesce=False)
+    stage.start()
+    assert stage.fired() == []
+
+
+def test_who_takes_over_while_the_ledger_is_away_catches_up_later(start_after, ledger):
+    make_room = refusing(ledger, 'recover')
+    stage = start_after(-2)
+    assert stage.fired() == []
+    make_room()
+    stage.service.reporter._upkeep.write_late()
+    assert stage.fired() == [-1]
 
 
 def test_what_nobody_missed_is_not_fired(start_after):

@@ -4,7 +4,7 @@ Example::
 
     gap = find_gap(schedule, after=last, boundary=owned_at, offset=12.5, policy=policy)
     gap.fire     # scheduled times to fire now, in order
-    gap.missed   # (first, last, how many) that are too late, or None
+    gap.missed   # those that are too late, as (first, last, how many)
 
 Pure. Times are UTC seconds; `boundary` is the moment of taking over: what was
 due before it is missing, what is due after it the scheduler fires itself.
@@ -12,7 +12,7 @@ due before it is missing, what is due after it the scheduler fires itself.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from math import ceil
@@ -31,7 +31,7 @@ class Gap:
     """See the module."""
 
     fire: tuple[int, ...] = ()
-    missed: tuple[int, int, int] | None = None
+    missed: tuple[tuple[int, int, int], ...] = ()
 
 
 def find_gap(
@@ -41,7 +41,7 @@ def find_gap(
     boundary: float,
     offset: float,
     policy: Policy,
-    known: Collection[int] = (),
+    known: Container[int] = (),
 ) -> Gap:
     """The runs scheduled after `after` and due before `boundary`. `known` are
     scheduled times that have a record, and are left out."""
@@ -50,18 +50,23 @@ def find_gap(
     if latest is None or latest <= after:
         return Gap()
     fire = _to_fire(schedule, latest, max(after, _limit(end, policy)), policy)
-    missed = _count(schedule, max(after, end - LONGEST), fire[0] if fire else end, known)
-    return Gap(tuple(each for each in fire if each not in known), missed)
+    missed = _ranges(schedule, max(after, end - LONGEST), fire[0] if fire else end, known)
+    return Gap(tuple(each for each in fire if each not in known), tuple(missed))
 
 
-def _count(
-    schedule: Schedule, after: int, before: int, known: Collection[int]
-) -> tuple[int, int, int] | None:
+def _ranges(
+    schedule: Schedule, after: int, before: int, known: Container[int]
+) -> Iterator[tuple[int, int, int]]:
+    """What is missing, as ranges with no record between."""
     first = last = count = 0
     for each in _between(schedule, after, before):
         if each not in known:
             first, last, count = first or each, each, count + 1
-    return (first, last, count) if count else None
+        elif count:
+            yield first, last, count
+            first = count = 0
+    if count:
+        yield first, last, count
 
 
 def _limit(end: int, policy: Policy) -> int:

@@ -136,8 +136,8 @@ class Reporter:
         elif event.outcome in ('skipped_paused', 'skipped_overlap'):
             log.info('%s was %s', self._title(event), event.outcome.replace('_', ', '))
         else:
-            self._record(event)
             _alarm(f'{self._title(event)} {_reason(event)}')
+            self._record(event)
 
     def _tell_success(self, event: Event) -> None:
         title = self._title(event)
@@ -147,12 +147,12 @@ class Reporter:
             log.info('%s finished in %.3fs', title, event.took)
 
     def _tell_skipped(self, event: Event) -> None:
-        self._record(event)
         log.warning('%s was skipped: its last run still executes', self._title(event))
+        self._record(event)
 
     def _tell_missed(self, event: Event) -> None:
-        self._record(event)
         log.warning('%s missed %d run(s)', self._title(event), event.count)
+        self._record(event)
 
     def _tell_clock(self, event: Event) -> None:
         log.info('The clock was set by %+.3f s', event.step)
@@ -164,7 +164,8 @@ class Reporter:
         """To the ledger; it keeps what the view has written."""
         app = self._app(event)
         if app.site.ledger is not None:
-            app.site.ledger.record(
+            self._upkeep.write(partial(
+                app.site.ledger.record,
                 Run(app.application_id, self._job(event).name, event.scheduled),
                 event.outcome or 'missed',
                 at=event.at,
@@ -173,7 +174,7 @@ class Reporter:
                 count=max(event.count, 1),
                 status=event.status or None,
                 detail=event.detail,
-            )
+            ))
 
 
 def _reason(event: Event) -> str:

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cronsched import clock, zones
 from cronsched._cronsched import Zone
-from cronsched.catchup import Gap, find_gap
-from cronsched.ledger.base import Ledger, Plan, Run
+from cronsched.ledger.base import Ledger, LedgerError, Run
 from cronsched.schedule import Schedule
+from cronsched.takeover import Past, plan_of
 
 if TYPE_CHECKING:
     from cronsched.bound import ApplicationBoundCronjobs
@@ -33,8 +35,8 @@ SECOND: Final = 1.0
 MINUTE: Final = 60.0
 DAY: Final = 86_400.0
 
-# Rows looked at for runs that are missing between others.
-MOST_ROWS: Final = 10_000
+# What waits for a ledger that cannot be used, the oldest forgotten first.
+MOST_LATE: Final = 10_000
 
 
 class Upkeep:
@@ -44,6 +46,8 @@ class Upkeep:
         self._service = service
         # Those with a ledger; without one there is nothing to keep.
         self._owned: dict[str, ApplicationBoundCronjobs] = {}
+        # Bounded: of a ledger that is away for days, the log tells the rest.
+        self._late: deque[Callable[[], None]] = deque(maxlen=MOST_LATE)
         self._next_second = time.monotonic()
         self._next_minute = time.monotonic() + MINUTE
         self._next_day = time.monotonic() + MINUTE
@@ -52,6 +56,7 @@ class Upkeep:
         now = time.monotonic()
         if now >= self._next_second:
             self._next_second = now + SECOND
+            self.write_late()
             self.fire_requested()
         if now >= self._next_minute:
             self._next_minute = now + MINUTE
@@ -125,58 +130,53 @@ class Upkeep:
         if ledger is None:
             return
         self._owned[app.application_id] = app
-        self._recover(ledger)
-        plans = {job.name: _plan_of(job) for job in app.registered}
-        ledger.seen(app.application_id, app.base_url, plans, at)
-        last_runs = ledger.last_runs(app.application_id)
-        for index, job in enumerate(app.registered):
-            if not job.once and job.name in last_runs:
-                self._catch_up(app, index, last_runs[job.name], at)
+        self.write(partial(self._catch_up, app, at))
 
-    def _catch_up(
-        self, app: ApplicationBoundCronjobs, index: int, last: int, at: float
-    ) -> None:
-        job, policy = app.registered[index], app.policy(index)
-        known = () if policy.coalesce else self._known(app, job, at - (policy.catch_up or DAY))
-        gap = find_gap(
-            job.schedule,
-            after=min(known, default=last),
-            boundary=at,
-            offset=app.offset_of(index),
-            policy=policy,
-            known=known,
-        )
-        self._record_missed(app, job, gap, at)
-        for scheduled in gap.fire:
-            app.fire(index, scheduled)
-
-    def _known(
-        self, app: ApplicationBoundCronjobs, job: Job, since: float
-    ) -> Collection[int]:
-        """Scheduled times that have a record. Between two of them one may be
-        missing: its owner died while it waited."""
-        rows = _ledger_of(app.site).history(
-            application_id=app.application_id, job=job.name, since=since, limit=MOST_ROWS
-        )
-        return {row.run.scheduled for row in rows if row.run.scheduled >= since}
-
-    def _record_missed(
-        self, app: ApplicationBoundCronjobs, job: Job, gap: Gap, at: float
-    ) -> None:
-        if gap.missed is None:
+    def _catch_up(self, app: ApplicationBoundCronjobs, at: float) -> None:
+        if self._owned.get(app.application_id) is not app:
             return
-        first, last, count = gap.missed
-        log.warning('%s of %s missed %d run(s)', job.name, app.application_id, count)
-        _ledger_of(app.site).record(
-            Run(app.application_id, job.name, first), 'missed', at=at, until=last, count=count
-        )
+        ledger = _ledger_of(app.site)
+        self._recover(ledger)
+        past = Past.of(ledger, app, at)
+        plans = {job.name: plan_of(job) for job in app.registered}
+        ledger.seen(app.application_id, app.base_url, plans, at)
+        for index, job in enumerate(app.registered):
+            gap = past.gap_of(app, index, at)
+            for first, last, count in gap.missed:
+                log.warning('%s of %s missed %d run(s)', job.name, app.application_id, count)
+                ledger.record(
+                    Run(app.application_id, job.name, first), 'missed',
+                    at=at, until=last, count=count,
+                )
+            for scheduled in gap.fire:
+                app.fire(index, scheduled)
+
+    # -- when the ledger cannot be used --------------------------------------
+
+    def write(self, action: Callable[[], None]) -> None:
+        """Do it now, or when the ledger can be used again: then everything
+        in order, as each is to have its record."""
+        self._late.append(action)
+        if len(self._late) > 1:
+            return
+        try:
+            self.write_late()
+        except LedgerError as error:
+            log.error('Kept until it can be written: %s', error)
+
+    def write_late(self) -> None:
+        """Raises `LedgerError` when it is still too early."""
+        while self._late:
+            try:
+                self._late[0]()
+            except LedgerError:
+                raise
+            except Exception:
+                log.exception('the reporter had trouble and goes on')
+            self._late.popleft()
 
 
 def _ledger_of(site: Site) -> Ledger:
     assert site.ledger is not None
     return site.ledger
 
-
-def _plan_of(job: Job) -> Plan:
-    schedule = job.schedule
-    return Plan(schedule.expression, schedule.zone.name, schedule.seed)
