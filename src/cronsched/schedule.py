@@ -84,13 +84,12 @@ def _text_of(name: str, value: Any) -> str:
         raise error
     if isinstance(value, int):
         return str(value)
-    if not isinstance(value, str):
-        value = ','.join(_text_of(name, item) for item in value)
-    if not value or value.split() != [value]:
+    text = value if isinstance(value, str) else ','.join(_text_of(name, part) for part in value)
+    if not text or text.split() != [text]:
         error = ExpressionError(f'{name}={value!r} is not one field; write text without blanks')
         error.field = name
         raise error
-    return value
+    return text
 
 
 def _from_fields(
@@ -107,7 +106,7 @@ def _from_fields(
 
 def _between(self: Schedule, start: datetime, end: datetime) -> Iterator[datetime]:
     """Every instant of the schedule in [start, end), in order."""
-    if self.matches(start):
+    if start < end and self.matches(start):
         yield start.astimezone(self.timezone)
     at = self.next(start)
     while at is not None and at < end:

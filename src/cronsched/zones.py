@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import importlib.resources
 import os
+import struct
 import threading
 import zoneinfo
 from dataclasses import dataclass
-from datetime import timedelta, tzinfo
+from datetime import UTC, timedelta, tzinfo
 from datetime import timezone as fixed_timezone
 from difflib import get_close_matches
 from pathlib import Path
@@ -29,6 +30,10 @@ from cronsched._cronsched import Zone
 from cronsched.errors import ZoneError
 
 __all__ = ['refresh', 'resolve']
+
+
+# What `zoneinfo` raises for a file that is cut short or overwritten.
+DAMAGED = (ValueError, OSError, EOFError, LookupError, ArithmeticError, struct.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +107,11 @@ def _load(name: str, *, fresh: bool = False) -> tuple[Zone, Source]:
     if fresh:
         zoneinfo.ZoneInfo.clear_cache(only_keys=[name])
     try:
-        info = zoneinfo.ZoneInfo(name)
-        return Zone.from_tzif(name, source.data, info), source
-    except (ValueError, OSError, EOFError) as error:
+        # First by our own reader: zoneinfo reads for ever where a file ends
+        # within its footer.
+        Zone.from_tzif(name, source.data, UTC)
+        return Zone.from_tzif(name, source.data, zoneinfo.ZoneInfo(name)), source
+    except DAMAGED as error:
         raise ZoneError(f'time zone {name!r} in {source.path} cannot be read: {error}') from error
 
 
