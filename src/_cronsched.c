@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "core/offset.h"
 #include "core/sign.h"
@@ -62,6 +63,15 @@ static int field_of(const char *type, enum cs_field *field)
     return 0;
 }
 
+/* The original refuses a step that is larger than the field, which the
+ * grammar of an expression allows. */
+static int step_is_too_big(const char *text, enum cs_field field)
+{
+    long size = field == CS_FIELD_HOUR ? 24 : 60;
+
+    return strncmp(text, "*/", 2) == 0 && strtol(text + 2, NULL, 10) > size;
+}
+
 static PyObject *parse_cron(PyObject *module, PyObject *arguments,
                             PyObject *keywords)
 {
@@ -82,8 +92,11 @@ static PyObject *parse_cron(PyObject *module, PyObject *arguments,
                            "write 5, '*' or '*/5'");
     text = PyObject_Str(value);
     bytes = text ? PyUnicode_AsUTF8AndSize(text, &size) : NULL;
-    if (bytes && cs_expr_parse_field(bytes, (size_t)size, field, &set, &error)
-                     == CS_OK)
+    if (bytes && step_is_too_big(bytes, field))
+        raise_value(module, value, "the step is larger than the field",
+                    "write the one value that is meant");
+    else if (bytes && cs_expr_parse_field(bytes, (size_t)size, field, &set,
+                                          &error) == CS_OK)
         result = tuple_of_bits(set);
     else if (bytes)
         binding_raise(state_of(module), &error, text);

@@ -368,11 +368,11 @@ def test_a_wrong_use_names_file_and_line(options, says):
     assert f'File "{__file__}", line' in str(caught.value)
 
 
-def test_two_jobs_of_one_name_are_a_conflict_that_names_both_lines():
+def test_two_jobs_of_one_name_are_an_error_that_names_both_lines():
     App = make()
     cronjob(App)
     cronjob(App)
-    with pytest.raises(dectate.ConflictError) as caught:
+    with pytest.raises(dectate.DirectiveReportError) as caught:
         App.commit()
     assert str(caught.value).count(f'File "{__file__}"') == 2
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote_plus
@@ -17,7 +18,7 @@ from morepath.settings import SettingRegistry
 from cronsched import lint
 from cronsched.bound import ApplicationBoundCronjobs
 from cronsched.errors import CronError
-from cronsched.execution import OUTCOME_HEADER, expect, run_job, settle
+from cronsched.execution import OUTCOME_HEADER, Unclaimed, expect, run_job, settle
 from cronsched.job import CRONJOB_ID_SALT, NOT_SAID, Job
 from cronsched.registry import jobs_of, register_cronjob
 from cronsched.settings import Settings
@@ -33,12 +34,20 @@ log = logging.getLogger('cronsched')
 
 _starting = threading.Lock()
 
+# After jobs could not be started, seconds.
+REST = 60.0
+
 
 class CronjobRegistry:
     """The configuration `cronjob_registry`: `cronjobs` and `cronjob_threads`
     by name and by application id, once there is a job."""
 
     settings: Settings
+
+    def __init__(self) -> None:
+        #: What this application class itself declares, to find two of a name;
+        #: a class derived from it may still declare one of them anew.
+        self.named: dict[str, CronjobAction] = {}
 
 
 class CronjobAction(dectate.Action):
@@ -51,7 +60,15 @@ class CronjobAction(dectate.Action):
         self.name = name
         self.said = said
 
-    def identifier(self, **config: Any) -> str:
+    def identifier(self, cronjob_registry: CronjobRegistry, **config: Any) -> str:
+        first = cronjob_registry.named.setdefault(self.name, self)
+        if first is not self:
+            place = first.code_info.filelineno() if first.code_info else 'elsewhere'
+            raise dectate.DirectiveReportError(
+                f"two jobs are named {self.name!r}, the other one in {place}: "
+                "rename one of them, or write name='...'",
+                self.code_info,
+            )
         return self.name
 
     def perform(
@@ -110,6 +127,11 @@ def respond(job: Job, request: Any, response: Any) -> Any:
         outcome = run_job(job, request, application_id=app.application_id, site=site_of(app))
     except Refused:
         response.status_code = 401
+    except Unclaimed as error:
+        log.error('%s of %s did not run: %s', job.name, app.application_id, error)
+        response.status_code = 503
+        response.headers['Retry-After'] = '1'
+        response.text = 'the ledger cannot be used, see the log'
     else:
         response.headers[OUTCOME_HEADER] = outcome
     return response
@@ -138,13 +160,14 @@ def make_tween(
 
 def start(app: Any, linker: Callable[[], Any | None]) -> None:
     """Start the jobs of `app` unless this process has. `linker` makes the
-    request whose links are called, or None when there is to be none."""
+    request whose links are called, or None when there is to be none. What
+    goes wrong is logged, and tried again after a minute."""
     registry = getattr(app.config, 'cronjob_registry', None)
     jobs = jobs_of(registry)
     if registry is None or not jobs or app.application_id in registry.cronjob_threads:
         return
     with _starting:
-        if app.application_id in registry.cronjob_threads:
+        if app.application_id in registry.cronjob_threads or _is_resting(registry, app):
             return
         try:
             request = linker()
@@ -152,6 +175,22 @@ def start(app: Any, linker: Callable[[], Any | None]) -> None:
                 bound = ApplicationBoundCronjobs(request, jobs.values())
                 registry.cronjob_threads[app.application_id] = bound
                 bound.start()
-        except Exception:
+        except Exception as error:
             # The visitor is not to blame.
-            log.exception('the cronjobs of %s could not be started', app.application_id)
+            registry.cronjob_threads.pop(app.application_id, None)
+            _rest(registry, app, error)
+
+
+def _is_resting(registry: Any, app: Any) -> bool:
+    resting: dict[str, float] = getattr(registry, 'cronjobs_resting', {})
+    return time.monotonic() < resting.get(app.application_id, 0.0)
+
+
+def _rest(registry: Any, app: Any, error: Exception) -> None:
+    resting = vars(registry).setdefault('cronjobs_resting', {})
+    resting[app.application_id] = time.monotonic() + REST
+    log.error(
+        'the cronjobs of %s could not be started: %s', app.application_id, error,
+        # What we have words for needs no traceback.
+        exc_info=None if isinstance(error, CronError) else error,
+    )
