@@ -133,6 +133,10 @@ def service(settings: Settings) -> Service:
     """The scheduler of this process, started. The first caller's settings
     decide about limits and directories. Raises `CronError`."""
     global _service
+    found = _service
+    # The reporter comes here, and a fork waits for it with the lock in hand.
+    if found and found.process_id == os.getpid() and found.settings is settings:
+        return found
     with _lock:
         _forget_inherited()
         if _service is None:
