@@ -78,7 +78,7 @@ MODULES = {
         (
             '_cronsched _version',
             'errors phrases hosts terminal',
-            'zones options directories times moves clock',
+            'zones options directories times moves steps clock',
             'describe',
             'lint',
             'schedule ledger',

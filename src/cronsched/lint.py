@@ -8,16 +8,15 @@ Example::
 Nothing here is an error: the schedule runs as written. A decorated function
 gets its findings as `CronWarning`, with its file and line; to keep one quiet::
 
-    warnings.filterwarnings('ignore', category=cronsched.CronWarning)
+    warnings.filterwarnings('ignore', r'.*\\[either-day\\]', category=cronsched.CronWarning)
 """
 
 from __future__ import annotations
 
-import re
 import time
 import warnings
 from calendar import monthrange
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,6 +25,7 @@ from cronsched.describe import describe_days
 from cronsched.errors import CronWarning
 from cronsched.moves import Gap, local_text, next_gap, skipped_in
 from cronsched.phrases import MONTHS, WEEKDAYS, listing, months, numbers, progression
+from cronsched.steps import CYCLES, judge
 
 __all__ = ['Finding', 'lint', 'warn']
 
@@ -37,15 +37,8 @@ GAP_HORIZON_S = 2 * 366 * DAY_S
 # Longer than the way from one 29 February to the next.
 RARE_S = 5 * 366 * DAY_S
 
-# More values than this are written as a range with a step.
-MOST_LISTED = 8
-
 FIVE = ('minute', 'hour', 'day', 'month', 'weekday')
 FIELDS_BY_COUNT = {5: FIVE, 6: ('second', *FIVE), 7: ('second', *FIVE, 'year')}
-# What the values of a field go round in.
-CYCLES = {'second': 60, 'minute': 60, 'hour': 24, 'day': 31, 'month': 12, 'weekday': 7}
-# A step through "all"; who writes a range has looked at its end.
-STEP = re.compile(r'\*/(\d+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +82,7 @@ def warn(
 ) -> None:
     """Each finding as a `CronWarning` at that place of the source."""
     for finding in lint(schedule):
-        message = CronWarning(f'{schedule.expression!r}: {finding}')
+        message = CronWarning(f'{schedule.expression!r}: {finding} [{finding.rule}]')
         warnings.warn_explicit(message, None, filename, lineno, registry=registry)
 
 
@@ -107,15 +100,9 @@ def _with_field(schedule: Schedule, field: str, text: str) -> str:
 
 def _uneven_steps(schedule: Schedule) -> Iterator[Finding]:
     for field, text in _texts(schedule).items():
-        match = STEP.fullmatch(text)
-        if not match or field == 'year' or not _goes_round(schedule, field):
-            continue
-        step = int(match[1])
-        values = schedule.parts[field]
-        if field == 'day' and step > 1:
-            yield Finding('uneven-step', field, *_uneven_days(text, values))
-        elif CYCLES[field] % step:
-            yield Finding('uneven-step', field, *_uneven(field, text, step, values))
+        said = judge(field, text, schedule.parts[field])
+        if said and _goes_round(schedule, field):
+            yield Finding('uneven-step', field, *said)
 
 
 def _goes_round(schedule: Schedule, field: str) -> bool:
@@ -124,46 +111,7 @@ def _goes_round(schedule: Schedule, field: str) -> bool:
     if above is None:
         return True
     values = schedule.parts[above]
-    size = CYCLES[above]
-    return any((value + 1) % size in values for value in values)
-
-
-def _uneven(
-    field: str, text: str, step: int, values: Sequence[int]
-) -> tuple[str, str]:
-    size = CYCLES[field]
-    round_about = (*values[1:], values[0] + size)
-    gaps = [after - before for before, after in zip(values, round_about, strict=True)]
-    unit = 'day' if field == 'weekday' else field
-    even = [other for other in range(2, size) if size % other == 0]
-    near = sorted(sorted(even, key=lambda other: abs(other - step))[:2])
-    instead = [_as_meant(values, step, field)]
-    if near:
-        instead.append(f'an even step: {listing([f"*/{other}" for other in near], "or")}')
-    return f'{text} is uneven: the gaps are {_gaps(gaps)} {unit}s', ', or '.join(instead)
-
-
-def _uneven_days(text: str, values: Sequence[int]) -> tuple[str, str]:
-    step = values[1] - values[0] if len(values) > 1 else 1
-    return (
-        f'{text} is uneven: it starts again on day 1 of each month',
-        _as_meant(values, step, 'day'),
-    )
-
-
-def _as_meant(values: Sequence[int], step: int, field: str) -> str:
-    """What says without a surprise what is written."""
-    said = ','.join(map(str, values))
-    if len(values) > MOST_LISTED:
-        said = f'{values[0]}-{values[-1]}/{step}'
-    return f'write {said} if these {field}s are meant'
-
-
-def _gaps(gaps: list[int]) -> str:
-    """`25, 25 and 10`; `7 (8 times) and 4`."""
-    if len(gaps) <= 4:
-        return listing(map(str, gaps))
-    return f'{gaps[0]} ({len(gaps) - 1} times) and {gaps[-1]}'
+    return any((value + 1) % CYCLES[above] in values for value in values)
 
 
 def _either_day(schedule: Schedule) -> Iterator[Finding]:
