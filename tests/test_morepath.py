@@ -12,8 +12,10 @@ import pytest
 from servers import get, served, serving_process, wait_for
 from webtest import TestApp as Client
 
+from cronsched import weaving
 from cronsched._cronsched import sign_headers
 from cronsched.errors import ConfigurationError, CronWarning
+from cronsched.ledger import LedgerError
 from cronsched.morepath import CronApp
 
 # Due now, and once a second after.
@@ -250,6 +252,49 @@ def test_a_visitor_is_answered_even_if_the_jobs_cannot_start(tmp_path, caplog):
     App.commit()
     assert Client(App()).get('/').text == 'hello'
     assert 'could not be started' in caplog.text
+
+
+def test_jobs_that_could_not_start_are_tried_again_later(tmp_path, caplog, monkeypatch):
+    place = tmp_path / 'file'
+    place.touch()
+    App = make({'runtime_directory': str(place)})
+    cronjob(App)
+    App.commit()
+    app = App()
+    for _ in range(3):
+        Client(app).get('/')
+    assert caplog.text.count('could not be started') == 1
+    place.unlink()
+    monkeypatch.setattr(weaving, '_is_resting', lambda registry, app: False)
+    Client(app).get('/')
+    assert app.application_id in app.config.cronjob_registry.cronjob_threads
+
+
+def test_an_application_serves_though_its_ledger_is_damaged(tmp_path, caplog):
+    ledger = tmp_path / 'ledger.sqlite3'
+    ledger.write_bytes(b'no ledger' * 1000)
+    ledger.chmod(0o600)
+    App = make({'base_url': 'http://127.0.0.1:9', 'ledger': f'sqlite://{ledger}'})
+    App.cronjob('0 0 1 1 *', timezone='UTC')(lambda request: None)
+    App.commit()
+    app = App()
+    app.start_cronjobs()
+    assert f'could not all be started: the ledger {ledger} is damaged' in caplog.text
+    assert Client(app).get('/').text == 'hello'
+
+
+def test_a_run_that_cannot_be_claimed_is_to_be_sent_again(app_and_name, caplog, monkeypatch):
+    app, name = app_and_name
+
+    def refuse(*arguments, **options):
+        raise LedgerError('stays locked')
+
+    monkeypatch.setattr(type(ledger_of(app)), 'claim', refuse)
+    answer = Client(app).post(path_of(app, name), headers=signed(app, name), status=503)
+    assert answer.headers['Retry-After'] == '1'
+    assert app.runs == []
+    assert 'did not run: stays locked' in caplog.text
+    monkeypatch.undo()
 
 
 # -- who may start a run --------------------------------------------------------

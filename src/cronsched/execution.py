@@ -25,11 +25,11 @@ from typing import Any, Final
 from cronsched import clock
 from cronsched._cronsched import run_id
 from cronsched.job import Job
-from cronsched.ledger.base import Claim, Run
+from cronsched.ledger.base import Claim, LedgerError, Run
 from cronsched.signing import Refused, Signed, verify
 from cronsched.site import Site
 
-__all__ = ['OUTCOME_HEADER', 'CronRun', 'expect', 'run_job', 'settle']
+__all__ = ['OUTCOME_HEADER', 'CronRun', 'Unclaimed', 'expect', 'run_job', 'settle']
 
 log = logging.getLogger('cronsched')
 
@@ -58,6 +58,11 @@ class CronRun:
     attempt: int = 1
 
 
+class Unclaimed(LedgerError):
+    """The ledger cannot be used now. The function did not run; the same
+    request may be sent again."""
+
+
 @dataclass(slots=True)
 class Execution:
     """A run that was granted to this request."""
@@ -77,7 +82,8 @@ class Execution:
 def run_job(job: Job, request: Any, *, application_id: str, site: Site) -> str:
     """Run the job for this request, or say why not: 'ok', 'duplicate' or
     another outcome. Raises `Refused` for a request that may start nothing,
-    `LedgerError`, and whatever the function raises."""
+    `Unclaimed` when nobody can say whether it may, and whatever the function
+    raises."""
     execution: Execution | None = request.environ.get(EXECUTION)
     if execution is None:
         signed = _signed(request.headers, job, application_id, site)
@@ -85,7 +91,10 @@ def run_job(job: Job, request: Any, *, application_id: str, site: Site) -> str:
             request.cron_run = _unrecorded(job, application_id, signed)
             job.function(request)
             return 'ok'
-        claim = _claim(job, signed, site)
+        try:
+            claim = _claim(job, signed, site)
+        except LedgerError as error:
+            raise Unclaimed(str(error)) from error
         if not claim.granted:
             return 'duplicate' if claim.verdict == 'replayed' else claim.verdict
         execution = Execution(site, claim, _recorded(job, claim), time.perf_counter())

@@ -35,7 +35,7 @@ from morepath.core import excview_tween_factory
 from morepath.publish import resolve_model
 from webob import Request as BlankRequest
 
-from cronsched.errors import ConfigurationError
+from cronsched.errors import ConfigurationError, CronError
 from cronsched.hosts import is_trusted
 from cronsched.job import Job
 from cronsched.settings import Settings
@@ -99,18 +99,22 @@ class CronApp(morepath.App):
     def start_cronjobs(self, *paths: str) -> None:
         """Start without a first request: this application, those mounted at
         `paths`, and all that were seen before. Raises `ConfigurationError`
-        without the setting `cronjobs.base_url`."""
-        site = self.cronjob_site
-        if site.settings.base_url is None:
+        without the setting `cronjobs.base_url`. A ledger or directory that
+        cannot be used is logged: the application serves its visitors."""
+        settings: Settings = self.config.cronjob_registry.settings
+        if settings.base_url is None:
             raise ConfigurationError(
                 'start_cronjobs() has to know where the application is reached: '
                 "write the setting cronjobs.base_url, like 'http://127.0.0.1:8080'",
                 field='base_url',
             )
-        if site.settings.enabled:
-            for path in ('/', *paths):
-                self._start_at(path)
-            self._restore(site, urlsplit(site.settings.base_url).path.rstrip('/'))
+        if settings.enabled:
+            try:
+                for path in ('/', *paths):
+                    self._start_at(path)
+                self._restore(self.cronjob_site, urlsplit(settings.base_url).path.rstrip('/'))
+            except CronError as error:
+                log.error('the cronjobs could not all be started: %s', error)
 
     def _restore(self, site: Site, prefix: str) -> None:
         for seen in site.ledger.applications() if site.ledger else ():
@@ -132,7 +136,7 @@ class CronApp(morepath.App):
 
 def _base_url(app: CronApp) -> str:
     """Where the root application is reached, as its settings say."""
-    url = app.cronjob_site.settings.base_url
+    url = app.config.cronjob_registry.settings.base_url
     assert url is not None
     return url
 

@@ -44,6 +44,7 @@ class Fleet:
     def __init__(
         self, kind: str, directory: Path, *, jobs: dict[str, Any] | None = None,
         mount: str = 'morepath', count: int = 4, arguments: tuple[str, ...] = (),
+        preexec: Callable[[], None] | None = None,
     ) -> None:
         self.kind, self.directory, self.count = kind, directory, count
         self.port = free_port()
@@ -51,6 +52,7 @@ class Fleet:
         self.mount = mount
         self.jobs = jobs or {'tick': EACH_SECOND}
         self.arguments = arguments
+        self.preexec = preexec
         self.killed: list[int] = []
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -66,6 +68,7 @@ class Fleet:
             self.process = subprocess.Popen(
                 [sys.executable, *self._command()], cwd=self.directory, env=environment,
                 stdout=output, stderr=output, start_new_session=True,
+                preexec_fn=self.preexec,
             )
         wait_for(self.visit, SLOW_START)
 
@@ -186,8 +189,8 @@ def visited(fleet: Fleet) -> Iterator[None]:
 @contextmanager
 def fleet(kind: str, directory: Path, **options: Any) -> Iterator[Fleet]:
     made = Fleet(kind, directory, **options)
-    made.start()
     try:
+        made.start()
         yield made
     finally:
         made.stop()
