@@ -36,7 +36,8 @@ def judge(field: str, text: str, values: Sequence[int]) -> tuple[str, str] | Non
     if len(values) == 1:
         return f'{text} is {values[0]} only', f'write {values[0]} if this {field} is meant'
     if field == 'day' and step > 1:
-        return f'{text} is uneven: it starts again on day 1 of each month', _as_meant(field, values)
+        message = f'{text} is uneven: it starts again on day 1 of each month'
+        return message, _as_meant(field, values)
     if CYCLES[field] % step:
         return _uneven(field, text, step, values)
     return None
