@@ -48,6 +48,7 @@ class Upkeep:
         self._owned: dict[str, ApplicationBoundCronjobs] = {}
         # Bounded: of a ledger that is away for days, the log tells the rest.
         self._late: deque[Callable[[], None]] = deque(maxlen=MOST_LATE)
+        self._in_trouble = False
         self._next_second = time.monotonic()
         self._next_minute = time.monotonic() + MINUTE
         self._next_day = time.monotonic() + MINUTE
@@ -56,15 +57,25 @@ class Upkeep:
         now = time.monotonic()
         if now >= self._next_second:
             self._next_second = now + SECOND
-            self.write_late()
-            self.fire_requested()
+            self._use_ledger(self.write_late, self.fire_requested)
         if now >= self._next_minute:
             self._next_minute = now + MINUTE
             self.refresh_zones()
-            self.recover()
+            self._use_ledger(self.recover)
         if now >= self._next_day:
             self._next_day = now + DAY
-            self.prune()
+            self._use_ledger(self.prune)
+
+    def _use_ledger(self, *actions: Callable[[], None]) -> None:
+        try:
+            for action in actions:
+                action()
+        except LedgerError as error:
+            if not self._in_trouble:   # said once, not each second
+                log.error('The ledger cannot be used: %s', error)
+            self._in_trouble = True
+        else:
+            self._in_trouble = False
 
     # -- now and then --------------------------------------------------------
 
@@ -97,10 +108,14 @@ class Upkeep:
                 app.fire(index, run.scheduled)
 
     def fire_requested(self) -> None:
-        """Runs that somebody asked for by hand, in another process."""
-        for site in self._sites():
+        """Runs that somebody asked for by hand, in another process. Asked on
+        standby too: that writes what this process could not write before."""
+        apps = list(self._service.apps.values())
+        for site in {id(app.site): app.site for app in apps}.values():
+            if site.ledger is None:
+                continue
             owned = [each.application_id for each in self._owned.values() if each.site is site]
-            for run in _ledger_of(site).take_requests(owned, clock.now()):
+            for run in site.ledger.take_requests(owned, clock.now()):
                 app, index = self._find(run)
                 if app is not None:
                     app.fire(index, run.scheduled)

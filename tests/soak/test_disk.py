@@ -28,6 +28,13 @@ def running(directory, more=2):
     return executions(directory)[-1][0]
 
 
+def settled(directory):
+    """Wait until later seconds than this run; returns this one."""
+    now = int(time.time())
+    until(lambda: any(scheduled > now + 1 for scheduled, _ in executions(directory)))
+    return now
+
+
 def none_ran_twice(directory):
     return max(Counter(each for each, _ in executions(directory)).values(), default=0) <= 1
 
@@ -49,7 +56,7 @@ def test_a_locked_ledger_delays_runs_and_each_has_an_answer(tmp_path, seconds):
         time.sleep(seconds)
         connection.execute('ROLLBACK')
         connection.close()
-        last = running(tmp_path, 4) - 1
+        last = settled(tmp_path)
         wait_for(lambda: unanswered(tmp_path, first, last) == [])
         log = fleet_.log()
     states = Counter(row.state for row in rows_of(tmp_path))
@@ -72,10 +79,12 @@ def test_a_full_disk_is_said_and_what_follows_runs_when_there_is_room(tmp_path):
         for pid in fleet_.contenders():
             resource.prlimit(
                 pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        last = running(tmp_path, 4) - 1
+        last = settled(tmp_path)
         wait_for(lambda: unanswered(tmp_path, first, last) == [])
-    print(f'\nfull disk: {dict(Counter(row.state for row in rows_of(tmp_path)))}')
+    states = Counter(row.state for row in rows_of(tmp_path))
+    print(f'\nfull disk: {dict(states)}')
     assert none_ran_twice(tmp_path)
+    assert 'lost' not in states   # claimed, and ended when there was no room
 
 
 def test_two_processes_never_run_what_one_lease_file_was_unlinked_for(tmp_path):
@@ -88,7 +97,7 @@ def test_two_processes_never_run_what_one_lease_file_was_unlinked_for(tmp_path):
             owners = len(fleet_.owners())
             until(lambda owners=owners: len(fleet_.owners()) > owners)
             running(tmp_path)
-        last = running(tmp_path) - 1
+        last = settled(tmp_path)
         found = account(tmp_path, (), first, last)
     print(f'\nunlinked lease: {found}')
     assert found.is_right, found

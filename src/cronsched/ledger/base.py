@@ -131,8 +131,9 @@ class Ledger(Protocol):
     ) -> None:
         """End a run that was granted. The first end wins. A store that cannot
         be written to raises nothing here: the function has run. The end is
-        logged, kept in memory, and written with the next use that works; if
-        the process dies before, the run is recorded as lost."""
+        logged, kept in memory, and written with the next use that works (each
+        second, by `take_requests`, or at `close`); if the process dies before,
+        the run is recorded as lost."""
 
     def record(
         self,

@@ -184,6 +184,7 @@ class SQLiteLedger:
             return records.request_run(connection, application_id, job, int(at))
 
     def take_requests(self, application_ids: Collection[str], now: float) -> list[Run]:
+        self._write_kept()
         with self._store.read() as connection:
             if not records.wants_any(connection):
                 return []
@@ -204,6 +205,10 @@ class SQLiteLedger:
         return pruned
 
     def close(self) -> None:
+        try:
+            self._write_kept()
+        except LedgerError as error:
+            log.error('%d end(s) of runs are forgotten: %s', len(self._own_kept()), error)
         self._store.close()
 
     def _job_ids(self) -> list[int]:
