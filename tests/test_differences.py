@@ -1,5 +1,6 @@
 """Where cronsim, croniter and APScheduler answer otherwise: each difference
-has a name here and in docs/differences.md, and there is none without a name.
+has a name here and in docs/differences.md, and none is found without a name. What
+falls under a name of the kind `other` is not compared further.
 
 Compared away from daylight saving time: in UTC, and in a Swiss summer.
 """
