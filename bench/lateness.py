@@ -41,8 +41,8 @@ def prepare_cronsched(base: str, first: float) -> Callable[[], None]:
     from cronsched import Schedule, Scheduler
 
     scheduler = Scheduler(max_concurrency=64, max_per_application=64)
-    job = scheduler.define('bench', Schedule('* * * * *'), once=True, overlap='allow', method='GET')
-    app = scheduler.open('bench')
+    job = scheduler.define('bench', Schedule('* * * * *'), once=True, overlap='allow', claims=True)
+    app = scheduler.open('bench', bytes(32))
     for i in range(CALLS):
         due = round((first + i * APART) * 1e3) / 1e3
         scheduler.add(app, job, f'{base}/{round(due * 1e9)}', offset=due % 1, due=due)

@@ -1,7 +1,9 @@
 """A server in a process of its own that notes when each request came.
 
 It answers `204` at once, over any number of kept connections, and hands out
-what it noted: `[[arrival in ns since 1970, path], ...]`.
+what it noted: `[[arrival in ns since 1970, path], ...]`. The arrival is the
+kernel's time stamp where there is one (Linux), so that the server's own
+Python is no part of the figure.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import json
 import selectors
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -16,6 +19,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+SO_TIMESTAMPNS = 35   # asm-generic/socket.h; CPython has no name for it
 ANSWER = b'HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\n\r\n'
 
 
@@ -37,8 +41,21 @@ def noted(base: str) -> list[tuple[int, str]]:
         return [(at, path) for at, path in json.load(answer)]
 
 
+def receive(connection: socket.socket) -> tuple[bytes, int]:
+    """The bytes, and when they arrived."""
+    data, extra, _, _ = connection.recvmsg(65536, 128)
+    now = time.time_ns()
+    for level, kind, value in extra:
+        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
+            seconds, ns = struct.unpack('@qq', value[:16])
+            return data, seconds * 10**9 + ns
+    return data, now
+
+
 def serve() -> None:
     listener = socket.create_server(('127.0.0.1', 0), backlog=4096)
+    if sys.platform == 'linux':
+        listener.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     print(listener.getsockname()[1], flush=True)
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
@@ -51,8 +68,7 @@ def serve() -> None:
                 selector.register(connection, selectors.EVENT_READ)
                 continue
             connection = key.fileobj  # type: ignore[assignment]
-            data = connection.recv(65536)
-            now = time.time_ns()
+            data, now = receive(connection)
             if not data:
                 selector.unregister(connection)
                 connection.close()
