@@ -121,7 +121,7 @@ class Event(NamedTuple):
     job: int
     scheduled: int
     until: int
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, as wanted
     step: float
     due: float
     at: float
