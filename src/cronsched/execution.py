@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -198,6 +199,9 @@ def _local(job: Job, epoch: int) -> datetime:
 
 
 def _detail(error: BaseException) -> str:
-    """The last line of the traceback, at most a KiB."""
-    text = f'{type(error).__name__}: {error}'
-    return text.encode()[:DETAIL_SIZE].decode(errors='ignore')
+    """The last line of the traceback, at most a KiB. Never fails: a run that
+    has no end would keep its job from running."""
+    text = type(error).__name__
+    with suppress(Exception):
+        text += f': {error}'
+    return text.encode(errors='backslashreplace')[:DETAIL_SIZE].decode(errors='ignore')

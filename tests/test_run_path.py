@@ -1,0 +1,112 @@
+"""The way of a run through the Python layer, where things go wrong."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import pytest
+from framework import make_app
+from webtest import TestApp as Client
+
+from cronsched._cronsched import sign_headers
+from cronsched.delivery import RequestCall
+from cronsched.execution import run_job
+from cronsched.job import Job
+from cronsched.ledger import open_ledger
+from cronsched.morepath import CronApp
+from cronsched.settings import Settings
+from cronsched.site import Site
+
+SECRET = 'not much of a secret'
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    ledger = open_ledger(f'sqlite://{tmp_path}/ledger.sqlite3')
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def site(ledger):
+    return Site(Settings(secret=SECRET, previous_secret=SECRET), (SECRET,), ledger)
+
+
+def run(function, site, scheduled=1_792_000_000):
+    """A signed request for a job of this function."""
+    job = Job(function, 8, 0, 'UTC', name='cleanup')
+    headers = sign_headers(
+        'org/zug', job.name, scheduled, key=site.key('org/zug'), now=int(time.time()), attempt=1,
+    )
+    request = SimpleNamespace(headers=headers, environ={})
+    return run_job(job, request, application_id='org/zug', site=site)
+
+
+# -- how a run ends ---------------------------------------------------------------
+
+
+class Unspeakable(Exception):
+    def __str__(self):
+        raise RuntimeError('no words')
+
+
+@pytest.mark.parametrize(
+    ('error', 'detail'),
+    [
+        (ValueError('file \udcff'), 'ValueError: file \\udcff'),
+        (Unspeakable(), 'Unspeakable'),
+    ],
+)
+def test_a_failure_that_cannot_be_written_as_text_ends_its_run(site, ledger, error, detail):
+    def fail(request):
+        raise error
+
+    with pytest.raises(type(error)):
+        run(fail, site)
+    assert [(row.state, row.detail) for row in ledger.history()] == [('failed', detail)]
+    assert run(lambda request: None, site, 1_792_000_060) == 'ok'
+
+
+# -- secrets ----------------------------------------------------------------------
+
+
+def test_no_representation_shows_a_secret(site):
+    call = RequestCall('http://127.0.0.1/', 'org/zug', 'cleanup', 'POST', site.key('org/zug'), 9)
+    assert SECRET not in repr(site)
+    assert SECRET not in repr(site.settings)
+    assert repr(call.key) not in repr(call)
+
+
+# -- switched off -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize('base', [make_app, lambda: CronApp])
+def test_nothing_starts_where_a_test_switches_it_off_after_the_commit(base):
+    class App(base()):
+        pass
+
+    App.cronjob(hour=8, minute=0, timezone='UTC')(lambda request: None)
+    App.commit()
+    app = App()
+    app.settings.cronjobs = SimpleNamespace(enabled=False)
+    Client(app).get('/', expect_errors=True)
+    assert not app.config.cronjob_registry.cronjob_threads
+
+
+def test_a_mounted_application_may_be_switched_off_alone():
+    class Town(CronApp):
+        pass
+
+    class Root(CronApp):
+        pass
+
+    Town.cronjob(hour=8, minute=0, timezone='UTC')(lambda request: None)
+    Town.setting(section='cronjobs', name='enabled')(lambda: False)
+    Root.setting(section='cronjobs', name='base_url')(lambda: 'http://127.0.0.1:1')
+    Root.mount(path='town', app=Town)(lambda: Town())
+    Root.commit()
+    root = Root()
+    Client(root).get('/town/nothing', status=404)
+    root.start_cronjobs('/town')
+    assert not Town.config.cronjob_registry.cronjob_threads
