@@ -15,7 +15,7 @@ import http.client
 import socket
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -38,7 +38,7 @@ class RequestCall:
     application_id: str
     job: str
     method: str
-    key: bytes | None
+    key: bytes | None = field(repr=False)
     timeout: float
 
     @classmethod

@@ -45,8 +45,8 @@ class Settings:
     enabled: bool = True
     base_url: str | None = None
     allowed_hosts: Collection[str] = ()
-    secret: str | None = None
-    previous_secret: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    previous_secret: str | None = field(default=None, repr=False)
     state_directory: str | None = None
     runtime_directory: str | None = None
     ledger: str | None = 'sqlite'

@@ -37,7 +37,8 @@ class Site:
     """See the module. `strict` refuses requests that are not signed."""
 
     settings: Settings = field(default_factory=Settings)
-    secrets: tuple[str, ...] = ()
+    # What describes local variables in a report of an error tells no secret.
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     ledger: Ledger | None = None
     method: Literal['POST', 'GET'] = 'POST'
     strict: bool = True
