@@ -44,6 +44,7 @@ from cronsched.weaving import (
     CronjobAction,
     CronjobDirective,
     find_job,
+    is_enabled,
     make_tween,
     respond,
     start,
@@ -108,7 +109,7 @@ class CronApp(morepath.App):
                 "write the setting cronjobs.base_url, like 'http://127.0.0.1:8080'",
                 field='base_url',
             )
-        if settings.enabled:
+        if is_enabled(self):
             try:
                 for path in ('/', *paths):
                     self._start_at(path)
@@ -182,10 +183,10 @@ def cronjob_tween_factory(app: CronApp, handler: Any) -> Any:
         return None
 
     def begin(request: Any) -> None:
-        if isinstance(request.app, CronApp):
+        if isinstance(request.app, CronApp) and is_enabled(app):
             start(request.app, lambda: linker(request))
 
-    return make_tween(handler, begin if settings.enabled else lambda request: None)
+    return make_tween(handler, begin)
 
 
 def _report_host(registry: Any, host: str) -> None:

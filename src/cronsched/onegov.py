@@ -37,6 +37,7 @@ from cronsched.weaving import (
     CronjobAction,
     CronjobDirective,
     find_job,
+    is_enabled,
     make_tween,
     respond,
     start,
@@ -92,10 +93,8 @@ def _site_of(app: Any, strict: bool) -> Site:
 
 
 def _tween_factory(app: Any, handler: Any) -> Any:
-    enabled = app.config.cronjob_registry.settings.enabled
-
     def begin(request: Any) -> None:
-        if enabled:
+        if is_enabled(app):
             start(request.app, lambda: request)
 
     return make_tween(handler, begin)

@@ -27,7 +27,7 @@ from cronsched.site import site_of
 
 __all__ = [
     'CronjobAction', 'CronjobDirective', 'CronjobRegistry', 'find_job', 'make_tween',
-    'respond', 'start',
+    'is_enabled', 'respond', 'start',
 ]
 
 log = logging.getLogger('cronsched')
@@ -166,6 +166,8 @@ def start(app: Any, linker: Callable[[], Any | None]) -> None:
     jobs = jobs_of(registry)
     if registry is None or not jobs or app.application_id in registry.cronjob_threads:
         return
+    if not is_enabled(app):
+        return
     with _starting:
         if app.application_id in registry.cronjob_threads or _is_resting(registry, app):
             return
@@ -179,6 +181,12 @@ def start(app: Any, linker: Callable[[], Any | None]) -> None:
             # The visitor is not to blame.
             registry.cronjob_threads.pop(app.application_id, None)
             _rest(registry, app, error)
+
+
+def is_enabled(app: Any) -> bool:
+    """As its settings say now: a test may switch it off after the commit."""
+    section = getattr(getattr(app, 'settings', None), 'cronjobs', None)
+    return bool(getattr(section, 'enabled', True))
 
 
 def _is_resting(registry: Any, app: Any) -> bool:
