@@ -133,6 +133,12 @@ class Fleet:
         os.kill(pid, signal.SIGKILL)
         return at
 
+    def kill_anybody(self, chance: random.Random) -> None:
+        """SIGKILL one process: the owner, one on standby, one that executes."""
+        pid = chance.choice(sorted(until(self.contenders)))
+        self.killed.append(pid)
+        os.kill(pid, signal.SIGKILL)
+
     def kill_owners(self, seconds: float, pauses: tuple[float, float], seed: int) -> int:
         """Again and again, at random moments. Returns how often."""
         chance, end, kills = random.Random(seed), time.monotonic() + seconds, 0

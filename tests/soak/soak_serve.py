@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -88,9 +89,8 @@ def preforker(port: int) -> Callable[[], int]:
     def fork() -> int:
         pid = os.fork()
         if pid == 0:
-            signal.signal(signal.SIGTERM, leave)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             serve_one_by_one(soak_app.begin(app), sock)
+            raise SystemExit(0)
         return pid
 
     return fork
@@ -103,7 +103,14 @@ def serve_one_by_one(app: Any, sock: socket.socket) -> None:
     server.server_name, server.server_port = sock.getsockname()
     server.setup_environ()
     server.set_app(app)
-    server.serve_forever(poll_interval=60)
+
+    # An exception would be swallowed by wsgiref in the middle of a request.
+    def end(*_: object) -> None:
+        threading.Thread(target=server.shutdown).start()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    server.serve_forever(poll_interval=0.2)
 
 
 class Quiet(WSGIRequestHandler):

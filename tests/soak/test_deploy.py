@@ -33,7 +33,7 @@ def nothing_is_lost(running, act, seconds):
     assert unanswered(directory, first, settled) == []
 
 
-@pytest.mark.parametrize('seconds', [8, pytest.param(120, marks=pytest.mark.soak)])
+@pytest.mark.parametrize('seconds', [6, pytest.param(120, marks=pytest.mark.soak)])
 def test_a_rolling_reload_loses_nothing(tmp_path, seconds):
     with fleet('gunicorn', tmp_path, count=2) as running:
         def reload():
@@ -44,10 +44,12 @@ def test_a_rolling_reload_loses_nothing(tmp_path, seconds):
         assert len(running.owners()) > 1
 
 
-@pytest.mark.parametrize('worker', ['sync', 'gthread'])
-@pytest.mark.parametrize('seconds', [8, pytest.param(120, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(('worker', 'seconds'), [
+    ('gthread', 6),
+    *(pytest.param(worker, 120, marks=pytest.mark.soak) for worker in ('sync', 'gthread')),
+])
 def test_workers_that_are_recycled_lose_nothing(tmp_path, worker, seconds):
-    arguments = ('--max-requests=4', f'--worker-class={worker}')
+    arguments = ('--max-requests=3', f'--worker-class={worker}')
     with fleet('gunicorn', tmp_path, count=2, arguments=arguments) as running:
         nothing_is_lost(running, lambda: time.sleep(1), seconds)
         assert len(running.owners()) > 1
@@ -82,7 +84,7 @@ def outcomes(directory, job, first, last):
 
 
 @pytest.mark.parametrize(
-    ('away', 'catch_up'), [(6, 3), pytest.param(20, 10, marks=pytest.mark.soak)],
+    ('away', 'catch_up'), [(5, 3), pytest.param(20, 10, marks=pytest.mark.soak)],
 )
 def test_after_a_deploy_the_rules_of_catching_up_hold(tmp_path, away, catch_up):
     stopped, owned = deploy(tmp_path, away, catch_up)

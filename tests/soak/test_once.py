@@ -7,6 +7,7 @@ machine starts a Python process in seconds.
 
 from __future__ import annotations
 
+import random
 import time
 from pathlib import Path
 
@@ -29,26 +30,48 @@ def kill_all(killed: Fleet, seconds, pauses):
     until(lambda: len(executions(directory)) >= 2)
     first = executions(directory)[0][0]
     kills = killed.kill_owners(seconds, pauses, seed=4)
-    # What was under way when the last one died is caught up by now.
-    settled = int(time.time())
+    return kills, settle(killed, first)
+
+
+def settle(killed: Fleet, first):
+    """What became of every second, once what was under way is caught up."""
+    directory, settled = killed.directory, int(time.time())
     until(lambda: any(scheduled > settled + 2 for scheduled, _ in executions(directory)))
     found = account(directory, killed.killed, first, settled)
     assert found.is_right, found
     assert unanswered(directory, first, settled) == []
-    return kills, found
+    return found
 
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_each_second_runs_once_while_owners_are_killed(kind, tmp_path):
-    kills, found = kill_and_account(kind, tmp_path, 10, (0.5, 2.5))
+    kills, found = kill_and_account(kind, tmp_path, 5, (0.5, 1.5))
     assert kills >= 2
     assert found.ok
 
 
 def test_each_second_runs_once_under_the_mount_of_a_framework(tmp_path):
     with fleet('gunicorn', tmp_path, mount='onegov') as killed, visited(killed):
-        kills, _ = kill_all(killed, 6, (0.5, 2.5))
+        kills, _ = kill_all(killed, 5, (0.5, 1.5))
     assert kills >= 2
+
+
+@pytest.mark.parametrize(('kind', 'seconds'), [
+    ('waitress', 5),
+    *(pytest.param(kind, 120, marks=pytest.mark.soak) for kind in KINDS),
+])
+def test_each_second_runs_once_while_anybody_is_killed(kind, tmp_path, seconds):
+    """Those that execute too: what they had claimed is lost, the rest is sent
+    again."""
+    chance = random.Random(5)
+    with fleet(kind, tmp_path) as killed:
+        until(lambda: len(executions(tmp_path)) >= 2)
+        first, end = executions(tmp_path)[0][0], time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(chance.uniform(0.5, 1.5))
+            killed.kill_anybody(chance)
+        found = settle(killed, first)
+    print(f'\n{kind}: {len(killed.killed)} kills, {found}')
 
 
 @pytest.mark.soak
