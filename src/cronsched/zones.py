@@ -16,8 +16,8 @@ from __future__ import annotations
 import importlib.resources
 import os
 import struct
+import sys
 import threading
-import zoneinfo
 from dataclasses import dataclass
 from datetime import UTC, timedelta, tzinfo
 from datetime import timezone as fixed_timezone
@@ -28,6 +28,14 @@ from typing import Any
 from cronsched import _cronsched
 from cronsched._cronsched import Zone
 from cronsched.errors import ZoneError
+
+try:
+    import zoneinfo
+except AttributeError:
+    # Python 3.12, in an interpreter with a GIL of its own: the C half of
+    # zoneinfo misses that of datetime, and says so with the wrong exception.
+    sys.modules['_zoneinfo'] = None  # type: ignore[assignment]
+    import zoneinfo
 
 __all__ = ['refresh', 'resolve']
 
