@@ -55,7 +55,7 @@ def resident() -> int:
 
 
 class _Mallinfo(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_size_t) for name in (  # noqa: RUF012
+    _fields_ = [(name, ctypes.c_size_t) for name in (
         'arena', 'ordblks', 'smblks', 'hblks', 'hblkhd',
         'usmblks', 'fsmblks', 'uordblks', 'fordblks', 'keepcost',
     )]
