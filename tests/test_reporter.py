@@ -3,10 +3,11 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from types import SimpleNamespace
 
 import pytest
+from processes import run_python
 
 from cronsched import _cronsched, clock, scheduler, zones
 from cronsched.bound import ApplicationBoundCronjobs
@@ -148,7 +149,11 @@ def test_a_failure_is_logged_and_recorded_with_its_reason(
 
 def test_failures_go_to_sentry_where_it_is_in_use(stage, monkeypatch):
     sent = []
-    sentry = SimpleNamespace(capture_message=lambda text, level: sent.append((text, level)))
+    scope = SimpleNamespace(add_event_processor=lambda processor: None)
+    sentry = SimpleNamespace(
+        capture_message=lambda text, level: sent.append((text, level)),
+        new_scope=lambda: nullcontext(scope),
+    )
     monkeypatch.setitem(sys.modules, 'sentry_sdk', sentry)
     stage.start()
     stage.pass_by(60)
@@ -156,6 +161,38 @@ def test_failures_go_to_sentry_where_it_is_in_use(stage, monkeypatch):
     ((text, level),) = sent
     assert level == 'error'
     assert text.startswith('127.0.0.1:8080/cronjobs/tidy failed with status 404')
+
+
+def test_a_failure_is_one_event_of_sentrys_which_listens_to_the_log_too():
+    pytest.importorskip('sentry_sdk')
+    assert run_python(SENTRY) == "['127.0.0.1:1/tidy failed with status 500 after 0.000s: no']\n"
+
+
+SENTRY = """
+    import sentry_sdk
+    from sentry_sdk.transport import Transport
+    from types import SimpleNamespace
+    import logging
+    logging.getLogger('cronsched').addHandler(logging.NullHandler())
+
+    sent = []
+
+    class Memory(Transport):
+        def capture_envelope(self, envelope):
+            sent.append(envelope.get_event())
+
+    sentry_sdk.init(dsn='http://key@127.0.0.1:1/1', transport=Memory)
+
+    from cronsched.reporter import Reporter
+    job = object()
+    bound = SimpleNamespace(
+        title_of=lambda job: '127.0.0.1:1/tidy', site=SimpleNamespace(ledger=None))
+    service = SimpleNamespace(apps={1: bound}, jobs={1: job})
+    Reporter(service).tell(SimpleNamespace(
+        kind='ended', outcome='failed', app=1, job=1, status=500, took=0.0,
+        detail='no\\r\\nnot this'))
+    print([event['message'] for event in sent])
+"""
 
 
 def test_sentry_is_not_imported_where_it_is_not(stage, monkeypatch):

@@ -136,8 +136,8 @@ class Reporter:
         elif event.outcome in ('skipped_paused', 'skipped_overlap'):
             log.info('%s was %s', self._title(event), event.outcome.replace('_', ', '))
         else:
-            _alarm(f'{self._title(event)} {_reason(event)}')
             self._record(event)
+            _alarm(f'{self._title(event)} {_reason(event)}')
 
     def _tell_success(self, event: Event) -> None:
         title = self._title(event)
@@ -182,16 +182,25 @@ def _reason(event: Event) -> str:
     if event.status:
         parts.append(f'with status {event.status}')
     parts.append(f'after {event.took:.3f}s')
-    detail = (event.detail or '').strip().partition('\n')[0]
-    return ' '.join(parts) + (f': {detail}' if detail else '')
+    detail = (event.detail or '').strip().splitlines()[:1]
+    return ' '.join(parts) + ''.join(f': {line.rstrip()}' for line in detail)
 
 
 def _alarm(message: str) -> None:
-    log.error('%s', message)
     # Who uses Sentry has imported it; where it was not, nothing would listen.
     sentry = sys.modules.get('sentry_sdk')
-    if sentry is not None:
-        sentry.capture_message(message, level='error')
+    if sentry is None:
+        log.error('%s', message)
+        return
+    # It listens to the log as well, unless that was switched off.
+    with sentry.new_scope() as scope:
+        scope.add_event_processor(_drop)
+        log.error('%s', message)
+    sentry.capture_message(message, level='error')
+
+
+def _drop(event: object, hint: object) -> None:
+    """Tells Sentry not to send."""
 
 
 def _await_gone(thread_id: int | None, timeout: float) -> None:
