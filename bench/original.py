@@ -11,8 +11,7 @@ from __future__ import annotations
 import sched
 import time
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta
-from datetime import timezone as fixed
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from threading import Thread
 from zoneinfo import ZoneInfo
@@ -46,13 +45,13 @@ class Job:
         self.offset = Random(url).randint(0, 30 * 1000) / 1000
 
     def runtimes(self, day: date) -> Iterator[datetime]:
-        now = datetime.now(fixed.utc)
+        now = datetime.now(UTC)
         midnight = datetime(day.year, day.month, day.day)
         minutes = values_of(self.minute, 60)
         for hour in values_of(self.hour, 24):
             for minute in minutes:
                 local = midnight.replace(hour=hour, minute=minute, tzinfo=self.timezone)
-                at = local.astimezone(fixed.utc) + timedelta(seconds=self.offset)
+                at = local.astimezone(UTC) + timedelta(seconds=self.offset)
                 if now <= at:
                     yield at
 

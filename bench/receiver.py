@@ -77,7 +77,8 @@ def serve() -> None:
             if path == '/noted':
                 body = json.dumps(arrivals).encode()
                 arrivals.clear()
-                connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n' % len(body) + body)
+                head = b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n' % len(body)
+                connection.sendall(head + body)
             else:
                 arrivals.append((now, path))
                 connection.sendall(ANSWER)

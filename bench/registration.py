@@ -56,9 +56,8 @@ class Request:
 
 
 def make_jobs() -> list[object]:
-    from cronsched.job import Job as CronJob
-
     import cronsched.onegov  # noqa: F401  (modules are no part of the figure)
+    from cronsched.job import Job as CronJob
 
     jobs = []
     for i, (hour, minute, zone) in enumerate(ORG):

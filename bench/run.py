@@ -33,14 +33,17 @@ def figures(script: str, *arguments: str) -> list[float]:
     return [float(word) for word in run(sys.executable, script, *arguments).split()]
 
 
+def medians(rounds: list[list[float]]) -> list[float]:
+    return [statistics.median(column) for column in zip(*rounds, strict=True)]
+
+
 def in_turn(script: str, *arguments: str) -> tuple[list[float], list[float]]:
     """The medians of both sides' figures, measured A B A B."""
     sides: tuple[list[list[float]], list[list[float]]] = ([], [])
     for _ in range(ROUNDS):
         for side, name in zip(sides, ('original', 'cronsched'), strict=True):
             side.append(figures(script, name, *arguments))
-    first, second = ([statistics.median(column) for column in zip(*side, strict=True)] for side in sides)
-    return first, second
+    return medians(sides[0]), medians(sides[1])
 
 
 def row(what: str, other: str, ours: str, reach: str) -> None:
@@ -61,7 +64,9 @@ def throughput() -> None:
         row('calls due at one instant', 'nginx is not installed', '', '')
         return
     for name in ('original', 'cronsched'):
-        rates = [float(run('./nginx.sh', sys.executable, 'throughput.py', name)) for _ in range(ROUNDS)]
+        rates = [
+            float(run('./nginx.sh', sys.executable, 'throughput.py', name)) for _ in range(ROUNDS)
+        ]
         if name == 'original':
             other = statistics.median(rates)
     row('20,000 calls due at one instant, calls/s', f'{other:,.0f}',
@@ -78,8 +83,8 @@ def registration() -> None:
 
 def million() -> None:
     rounds = [figures('million.py') for _ in range(ROUNDS)]
-    memory, took, idle = (statistics.median(column) for column in zip(*rounds, strict=True))
-    row('1,000,000 calls: memory / time to add / idle CPU', '–',
+    memory, took, idle = medians(rounds)
+    row('1,000,000 calls: memory / time to add / idle CPU', '-',
         f'{memory:.0f} MB / {took:.2f} s / {idle:.2f} %', '256 MB / 8 s / 1 %')
 
 
@@ -94,14 +99,14 @@ def moments() -> None:
         f'{us["cronsched next"]:.3f} µs', '0.5 µs')
     row('seeded offset', f'{us["original offset"]:.1f} µs', f'{us["cronsched offset"]:.1f} µs',
         '4.5 µs')
-    row('`next_epoch` from Python', '–', f'{us["cronsched next_epoch"]:.3f} µs', '0.15 µs')
+    row('`next_epoch` from Python', '-', f'{us["cronsched next_epoch"]:.3f} µs', '0.15 µs')
     for name in ('cronsim parse + next', 'apscheduler next', 'croniter parse + next'):
         if name in us:
             ratio = us[name] / us['cronsched parse + next_epoch']
             row(f'parse + next, Europe/Zurich, beside {name}', f'{us[name]:.1f} µs',
                 f'{us["cronsched parse + next_epoch"]:.3f} µs ({ratio:.0f} x; as a datetime '
                 f'{us["cronsched parse + next"]:.3f} µs)', '100 x the best')
-    row('worst case: 28 years away / never', '–',
+    row('worst case: 28 years away / never', '-',
         f'{us["cronsched 28 years"]:.2f} / {us["cronsched never"]:.2f} µs', '20 µs')
 
 

@@ -270,7 +270,8 @@ static PyMethodDef functions[] = {
      "The id of a run, the same for each attempt (webhook-id)."},
     {"sign_headers", (PyCFunction)(void (*)(void))sign_headers,
      METH_VARARGS | METH_KEYWORDS,
-     "sign_headers(application_id, job, scheduled, *, key, now, attempt=1)\n"
+     "sign_headers(application_id, job, scheduled, *, key=None, now,\n"
+     "             attempt=1)\n"
      "--\n\nThe headers of a request, by Standard Webhooks 1.0."},
     {"set_zone_resolver", set_zone_resolver, METH_O, NULL},
     {"forget_zones", forget_zones, METH_NOARGS, NULL},

@@ -436,23 +436,23 @@ static void schedule_dealloc(PyObject *self)
 static PyMethodDef schedule_methods[] = {
     {"next", (PyCFunction)(void (*)(void))schedule_next,
      METH_FASTCALL | METH_KEYWORDS,
-     "next(after=None)\n--\n\n"
+     "next($self, /, after=None)\n--\n\n"
      "The first instant strictly after `after` (aware datetime; default now,\n"
      "by Python's clock) as an aware datetime in the schedule's zone, or None\n"
      "when there is none before 2200."},
     {"previous", (PyCFunction)(void (*)(void))schedule_previous,
      METH_FASTCALL | METH_KEYWORDS,
-     "previous(before=None)\n--\n\n"
+     "previous($self, /, before=None)\n--\n\n"
      "The last instant strictly before `before`, or None when there is none\n"
      "since 1970."},
     {"matches", schedule_matches, METH_O,
-     "matches(at, /)\n--\n\nIs this aware datetime one of the instants?"},
+     "matches($self, at, /)\n--\n\nIs this aware datetime one of the instants?"},
     {"next_epoch", schedule_next_epoch, METH_O,
-     "next_epoch(after, /)\n--\n\nAs next(), in whole UTC seconds."},
+     "next_epoch($self, after, /)\n--\n\nAs next(), in whole UTC seconds."},
     {"previous_epoch", schedule_previous_epoch, METH_O,
-     "previous_epoch(before, /)\n--\n\nAs previous(), in whole UTC seconds."},
+     "previous_epoch($self, before, /)\n--\n\nAs previous(), in whole UTC seconds."},
     {"matches_epoch", schedule_matches_epoch, METH_O,
-     "matches_epoch(at, /)\n--\n\nAs matches(), in whole UTC seconds."},
+     "matches_epoch($self, at, /)\n--\n\nAs matches(), in whole UTC seconds."},
     {"__reduce__", schedule_reduce, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL}
 };

@@ -781,43 +781,43 @@ static PyObject *scheduler_complete(PyObject *self, PyObject *arguments,
 
 static PyMethodDef scheduler_methods[] = {
     {"define", KEYWORDS(scheduler_define),
-     "define(name, schedule, *, timeout=3600, connect_timeout=10, retries=0,\n"
-     "       backoff=1, catch_up=600, overlap='skip', coalesce=True,\n"
+     "define($self, /, name, schedule, *, timeout=3600.0, connect_timeout=10.0, retries=0,\n"
+     "       backoff=1.0, catch_up=600.0, overlap='skip', coalesce=True,\n"
      "       once=False, method='POST', claims=False)\n--\n\n"
      "A job: what to run. Times in seconds. Returns its handle."},
     {"redefine", scheduler_redefine, METH_VARARGS,
-     "redefine(job, schedule, /)\n--\n\nPlan all calls of a job anew."},
+     "redefine($self, job, schedule, /)\n--\n\nPlan all calls of a job anew."},
     {"open", KEYWORDS(scheduler_open),
-     "open(application_id, key=None)\n--\n\n"
+     "open($self, /, application_id, key=None)\n--\n\n"
      "An application id; `key` (32 bytes) signs its requests. Returns its\n"
      "handle, the same for the same id."},
     {"add", KEYWORDS(scheduler_add),
-     "add(app, job, url, *, offset=None, due=None)\n--\n\n"
+     "add($self, /, app, job, url, *, offset=None, due=None)\n--\n\n"
      "Bind a job to an application id. Returns the call's handle."},
-    {"remove", scheduler_remove, METH_O, "remove(call, /)\n--\n\n"},
+    {"remove", scheduler_remove, METH_O, "remove($self, call, /)\n--\n\n"},
     {"fire", scheduler_fire, METH_VARARGS,
-     "fire(call, scheduled, /)\n--\n\nFire one scheduled time now."},
+     "fire($self, call, scheduled, /)\n--\n\nFire one scheduled time now."},
     {"start", scheduler_start, METH_NOARGS, "Start the native thread."},
     {"stop", KEYWORDS(scheduler_stop),
-     "stop(timeout=2.0)\n--\n\nEnd the thread, give the leases back."},
+     "stop($self, /, timeout=2.0)\n--\n\nEnd the thread, give the leases back."},
     {"pause", scheduler_pause, METH_NOARGS,
      "End the thread, keep leases and transfers: for a fork."},
     {"resume", scheduler_resume, METH_NOARGS, "Go on after pause()."},
     {"events", KEYWORDS(scheduler_events),
-     "events(timeout=0.0, most=256)\n--\n\n"
+     "events($self, /, timeout=0.0, most=256)\n--\n\n"
      "What happened, oldest first; waits up to `timeout` seconds for the\n"
      "first."},
     {"interrupt", scheduler_interrupt, METH_NOARGS,
      "End a wait in events() at once."},
     {"stats", scheduler_stats, METH_NOARGS, "Figures, as a dict."},
     {"advance", KEYWORDS(scheduler_advance),
-     "advance(elapsed, step=0.0)\n--\n\nMove the clocks of a manual one."},
+     "advance($self, /, elapsed, step=0.0)\n--\n\nMove the clocks of a manual one."},
     {"idle", scheduler_idle, METH_NOARGS,
      "Seconds until something is due; None for never."},
     {"take", scheduler_take, METH_NOARGS,
      "The next Delivery of a manual scheduler, or None."},
     {"complete", KEYWORDS(scheduler_complete),
-     "complete(run, status=200, *, delivery='answered', retry_after=None,\n"
+     "complete($self, /, run, status=200, *, delivery='answered', retry_after=None,\n"
      "         outcome='', detail='', took=0.0)\n--\n\n"
      "What came back for a Delivery."},
     {NULL, NULL, 0, NULL}
