@@ -444,6 +444,14 @@ def test_old_runs_are_forgotten(stage, ledger):
     assert kept == [NOW - 29 * 86_400]
 
 
+def test_no_run_is_forgotten_while_its_request_could_be_replayed(stage, ledger):
+    ledger.record(Run('org/zug', 'tidy', NOW - 600), 'ok', at=NOW - 600)
+    stage.app.cronjob_site = Site(Settings(history_days=0.0001), (), ledger)
+    stage.start()
+    stage.service.reporter._upkeep.prune()
+    assert NOW - 600 in [row.run.scheduled for row in ledger.history()]
+
+
 def test_new_rules_of_a_zone_move_what_is_due(make_stage, caplog, monkeypatch):
     stage = make_stage(expression='0 12 * * *', timezone='Europe/Zurich')
     stage.start()

@@ -35,6 +35,9 @@ SECOND: Final = 1.0
 MINUTE: Final = 60.0
 DAY: Final = 86_400.0
 
+# Without its row, a run could be replayed while its signature is good (300 s).
+KEPT_LEAST: Final = 3_600.0
+
 # What waits for a ledger that cannot be used, the oldest forgotten first.
 MOST_LATE: Final = 10_000
 
@@ -122,7 +125,8 @@ class Upkeep:
 
     def prune(self) -> None:
         for site in self._sites():
-            _ledger_of(site).prune(clock.now() - site.settings.history_days * DAY)
+            kept = max(site.settings.history_days * DAY, KEPT_LEAST)
+            _ledger_of(site).prune(clock.now() - kept)
 
     def _sites(self) -> Collection[Site]:
         """Of the application ids owned here, each once."""
