@@ -440,9 +440,11 @@ void cs_agenda_step(struct cs_agenda *agenda, int64_t step_ns,
     if (step_ns >= -ROLLBACK_NS)
         return;
     while ((call = cs_table_next(&agenda->calls_by_handle, &cursor)))
-        if (call->flags & CALL_PLANNED && !(call->flags & CALL_FIRST))
+        if (call->app->owned && !(call->flags & (CALL_FIRST | CALL_DONE))) {
+            call->flags &= (uint8_t)~CALL_BLOCKED;   /* its key is ahead */
             cs_plan_set(agenda, call,
                         cs_plan_next_from(call, now, INT64_MIN));
+        }
 }
 
 void cs_agenda_cut(struct cs_agenda *agenda, struct cs_wall now,
