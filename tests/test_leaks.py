@@ -19,6 +19,15 @@ KIB = 1024
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True)
+def young_garbage():
+    """Collecting is quick: what other tests have left is not looked at."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 def growth(action, times, warm_up, rounds=3):
     """Python's blocks and C's bytes that `times` more of it leave behind. The
     least of several rounds: a leak grows in each, a cache does not."""
