@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
 import time
 from types import SimpleNamespace
 
 import pytest
 from framework import make_app
+from processes import run_python
 from webtest import TestApp as Client
 
 from cronsched._cronsched import sign_headers
@@ -15,6 +17,7 @@ from cronsched.execution import run_job
 from cronsched.job import Job
 from cronsched.ledger import open_ledger
 from cronsched.morepath import CronApp
+from cronsched.reporter import Reporter
 from cronsched.settings import Settings
 from cronsched.site import Site
 
@@ -110,3 +113,72 @@ def test_a_mounted_application_may_be_switched_off_alone():
     Client(root).get('/town/nothing', status=404)
     root.start_cronjobs('/town')
     assert not Town.config.cronjob_registry.cronjob_threads
+
+
+# -- greenlets --------------------------------------------------------------------
+
+
+class Quiet:
+    """A native scheduler with nothing to tell, and a reporter that hears it."""
+
+    def __init__(self, *trouble):
+        self.waits = []
+        self.trouble = [*trouble]
+        self.reporter = Reporter(SimpleNamespace(native=self, apps={}, jobs={}))
+
+    def events(self, timeout):
+        self.waits.append(timeout)
+        if self.trouble:
+            raise self.trouble.pop()
+        self.reporter._stopping = True
+        return []
+
+
+def test_where_threads_are_greenlets_nobody_waits_in_native_code(monkeypatch):
+    monkeypatch.setattr(_thread, 'start_new_thread', lambda function, arguments: None)
+    quiet = Quiet()
+    quiet.reporter._run()
+    assert quiet.waits == [0.0]
+
+
+def test_no_trouble_ends_the_reporter():
+    quiet = Quiet(MemoryError())
+    quiet.reporter._run()
+    assert len(quiet.waits) == 2
+
+
+def test_a_server_of_greenlets_answers_while_jobs_run():
+    pytest.importorskip('gevent')
+    assert run_python(GREENLETS) == 'answered\n'
+
+
+GREENLETS = """
+    from gevent import monkey
+    monkey.patch_all()
+    import time, urllib.request
+    from gevent.pywsgi import WSGIServer
+    from cronsched.morepath import CronApp
+
+    runs = []
+
+    class App(CronApp):
+        pass
+
+    @App.cronjob('* * * * * *', timezone='UTC', max_offset=0)
+    def each_second(request):
+        runs.append(request.cron_run)
+
+    @App.path(path='')
+    class Root:
+        pass
+
+    App.view(model=Root)(lambda self, request: 'hello')
+    App.commit()
+    server = WSGIServer(('127.0.0.1', 0), App(), log=None)
+    server.start()
+    url = f'http://127.0.0.1:{server.server_port}'
+    while len(runs) < 2:
+        assert urllib.request.urlopen(url, timeout=20).read() == b'hello'
+        time.sleep(0.05)
+    print('answered')
+"""

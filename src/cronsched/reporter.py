@@ -8,6 +8,7 @@ rules. What goes wrong in it is logged, and never ends it.
 
 from __future__ import annotations
 
+import _thread
 import logging
 import os
 import sys
@@ -15,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Final
 
 from cronsched._cronsched import Event
@@ -35,6 +37,9 @@ CRONJOB_MAX_DURATION: Final = 30
 
 # How long one wait for events lasts at most, seconds.
 WAIT: Final = 1.0
+
+# Between two looks where nobody may wait, seconds.
+PAUSE: Final = 0.1
 
 
 class Reporter:
@@ -76,19 +81,30 @@ class Reporter:
 
     def _run(self) -> None:
         while not self._stopping:
-            self.drain(WAIT)
+            if not self._guard(self._listen):
+                time.sleep(PAUSE)
             self._guard(self._upkeep.run_due)
+
+    def _listen(self) -> None:
+        if _threads_are_greenlets():
+            self.drain()
+            time.sleep(PAUSE)
+        else:
+            self.drain(WAIT)
 
     def drain(self, timeout: float = 0.0) -> None:
         """Tell what there is to tell; wait `timeout` seconds for the first."""
         for event in self._service.native.events(timeout):
             self._guard(partial(self.tell, event))
 
-    def _guard(self, action: Callable[[], None]) -> None:
+    def _guard(self, action: Callable[[], None]) -> bool:
+        """Whether it went well."""
         try:
             action()
         except Exception:
             log.exception('the reporter had trouble and goes on')
+            return False
+        return True
 
     def tell(self, event: Event) -> None:
         self._tellers[event.kind](event)
@@ -203,9 +219,17 @@ def _drop(event: object, hint: object) -> None:
     """Tells Sentry not to send."""
 
 
+def _threads_are_greenlets() -> bool:
+    """gevent and eventlet run all "threads" in one: to wait in native code
+    would keep the whole process waiting."""
+    return not isinstance(_thread.start_new_thread, BuiltinFunctionType)
+
+
 def _await_gone(thread_id: int | None, timeout: float) -> None:
     """A joined thread may still be on its way out, and Python counts those
     that the system knows before it warns about a fork."""
+    if thread_id == threading.get_native_id():
+        return   # it was a greenlet
     path = f'/proc/self/task/{thread_id}'
     end = time.monotonic() + timeout
     while os.path.exists(path) and time.monotonic() < end:
