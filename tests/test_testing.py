@@ -13,6 +13,8 @@ import morepath
 import pytest
 import time_machine
 from framework import make_app
+from morepath.core import excview_tween_factory
+from webob.exc import HTTPServiceUnavailable
 from webtest import TestApp as Client
 
 from cronsched import scheduler
@@ -146,6 +148,44 @@ def test_a_job_is_tried_again_as_often_as_it_says():
     assert attempts == [1, 2, 3]
     assert [(run.outcome, run.attempt) for run in clock.runs] == [('ok', 3)]
     assert clock.runs[0].at - clock.runs[0].scheduled >= timedelta(seconds=10)
+
+
+def test_a_view_that_says_when_is_tried_again_then_as_often_as_it_may():
+    attempts = []
+
+    def busy(request):
+        attempts.append(clock.now)
+        raise HTTPServiceUnavailable(headers={'Retry-After': '1200'})
+
+    options = {'hour': 8, 'minute': 0, 'retries': 1, 'max_offset': 0}
+    with VirtualClock(make((options, busy))(), start=NEW_YEAR) as clock:
+        clock.advance(days=1)
+        assert [row.attempt for row in clock.ledger.history()] == [2]
+    assert [(run.outcome, run.attempt) for run in clock.runs] == [('failed', 2)]
+    assert attempts[1] - attempts[0] == timedelta(seconds=1200)
+
+
+def test_somebody_before_the_view_that_says_when_costs_no_attempt():
+    def gate(app, handler):
+        def refuse(request):
+            if clock.now < NEW_YEAR + timedelta(hours=8, minutes=20):
+                response = morepath.Response(status=503)
+                response.headers['Retry-After'] = '1200'
+                return response
+            return handler(request)
+
+        return refuse
+
+    attempts = []
+    options = {'hour': 8, 'minute': 0, 'max_offset': 0}
+    App = make()
+    App = type('Guarded', (App,), {})
+    App.cronjob(timezone='UTC', **options)(lambda request: attempts.append(request.cron_run))
+    App.tween_factory(under=excview_tween_factory)(gate)
+    with VirtualClock(App(), start=NEW_YEAR) as clock:
+        clock.advance(days=1)
+    assert outcomes(clock) == ['ok']
+    assert [run.attempt for run in attempts] == [1]
 
 
 @pytest.mark.parametrize(('overlap', 'expected'), [

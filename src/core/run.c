@@ -319,7 +319,14 @@ static enum cs_outcome outcome_of(const struct cs_result *result)
                                      : CS_OUTCOME_FAILED;
 }
 
-/* Worth another attempt? 3xx and 4xx would only be the same again. */
+static bool says_when(const struct cs_result *result)
+{
+    return result->delivery == CS_ANSWERED && result->retry_after_s >= 0
+           && (result->status == 429 || result->status == 503);
+}
+
+/* Worth another attempt? 3xx and 4xx would only be the same again, unless it
+ * says when to come. */
 static bool is_passing(const struct cs_result *result,
                        enum cs_outcome outcome)
 {
@@ -329,16 +336,27 @@ static bool is_passing(const struct cs_result *result,
     case CS_OUTCOME_LOST:
         return true;
     case CS_OUTCOME_FAILED:
-        return result->status / 100 != 3 && result->status / 100 != 4;
+        return (result->status / 100 != 3 && result->status / 100 != 4)
+               || says_when(result);
     default:
         return false;
     }
 }
 
+/* "Not now", from somebody before the view. If the view itself says so it has
+ * tried, and its claim is spent: that attempt counts. */
 static bool is_refusal(const struct cs_result *result)
 {
-    return result->delivery == CS_ANSWERED && result->retry_after_s >= 0
-           && (result->status == 429 || result->status == 503);
+    return says_when(result) && !result->outcome[0];
+}
+
+static int64_t asked_ms(const struct cs_result *result)
+{
+    int32_t wait_s = result->retry_after_s;
+
+    return INT64_C(1000) * (wait_s < 1 ? 1
+                            : wait_s > REFUSAL_MOST_S ? REFUSAL_MOST_S
+                            : wait_s);
 }
 
 /* Up to an eighth more, different for each run, the same each time. */
@@ -379,11 +397,7 @@ static int64_t redelivery_ms(struct cs_run *run,
     int64_t wait_ms;
 
     if (is_refusal(result)) {
-        int32_t wait_s = result->retry_after_s;
-
-        wait_s = wait_s < 1 ? 1
-                 : wait_s > REFUSAL_MOST_S ? REFUSAL_MOST_S : wait_s;
-        wait_ms = wait_s * INT64_C(1000);
+        wait_ms = asked_ms(result);
         if (run->refusals >= REFUSALS_MOST || !fits(run, wait_ms, now))
             return -1;
         run->refusals++;
@@ -408,6 +422,8 @@ static int64_t retry_ms(struct cs_run *run, const struct cs_result *result,
 {
     int64_t wait_ms = backoff_ms(run);
 
+    if (says_when(result) && asked_ms(result) > wait_ms)
+        wait_ms = asked_ms(result);
     if (!is_passing(result, (enum cs_outcome)run->outcome)
         || (is_refusal(result) && run->refusals < REFUSALS_MOST)
         || run->attempt > run->call->job->policy.retries

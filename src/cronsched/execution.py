@@ -125,18 +125,19 @@ def expect(environ: MutableMapping[str, Any]) -> None:
 
 def settle(
     environ: MutableMapping[str, Any], status: int, error: BaseException | None = None
-) -> None:
-    """Write how the run of this request ended, if there was one."""
+) -> str | None:
+    """Write how the run of this request ended, if there was one: 'ok' or
+    'failed'."""
     execution: Execution | None = environ.pop(EXECUTION, None)
     if execution is None:
-        return
+        return None
     error = error or execution.error
-    if error is not None:
-        execution.finish('failed', _detail(error))
-    elif status >= 400:
-        execution.finish('failed', f'answered with status {status}')
-    else:
+    if error is None and status < 400:
         execution.finish('ok', None)
+        return 'ok'
+    detail = f'answered with status {status}' if error is None else _detail(error)
+    execution.finish('failed', detail)
+    return 'failed'
 
 
 def _signed(

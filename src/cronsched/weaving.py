@@ -151,7 +151,10 @@ def make_tween(
         except BaseException as error:
             settle(request.environ, 500, error)
             raise
-        settle(request.environ, response.status_code)
+        outcome = settle(request.environ, response.status_code)
+        if outcome is not None:
+            # The sender is to know that the run was claimed, and spent.
+            response.headers[OUTCOME_HEADER] = outcome
         begin(request)
         return response
 
