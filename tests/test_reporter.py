@@ -11,6 +11,7 @@ from processes import run_python
 
 from cronsched import _cronsched, clock, scheduler, zones
 from cronsched.bound import ApplicationBoundCronjobs
+from cronsched.errors import SchedulerError
 from cronsched.ledger import LedgerError, Plan, Run, open_ledger
 from cronsched.registry import register_cronjob
 from cronsched.scheduler import Service
@@ -32,7 +33,7 @@ def ledger(tmp_path):
 class Stage:
     """The real scheduler by a clock of its own, and its reporter."""
 
-    def __init__(self, ledger, **options):
+    def __init__(self, ledger, events=8192, **options):
         self.ledger = ledger
         site = Site(Settings(), (), ledger, 'POST')
         self.app = SimpleNamespace(application_id='org/zug', cronjob_site=site)
@@ -42,7 +43,7 @@ class Stage:
             **({'expression': '* * * * *', 'timezone': 'UTC', 'name': 'tidy', 'max_offset': 0}
                | options),
         )
-        self.native = _cronsched.Scheduler(manual=START)
+        self.native = _cronsched.Scheduler(manual=START, events=events)
         self.service = Service(site.settings, self.native)
 
     def start(self):
@@ -463,3 +464,76 @@ def test_new_rules_of_a_zone_move_what_is_due(make_stage, caplog, monkeypatch):
     assert stage.native.idle() != before
     assert job.schedule.zone is fresh
     assert 'New rules for Europe/Zurich: 1 job(s) planned anew' in caplog.text
+
+
+def test_what_another_process_found_to_be_lost_is_repeated_by_the_next_owner(make_stage, ledger):
+    lost = {'tidy-0': 0, 'tidy-1': 1}
+    for name, retries in lost.items():
+        stage = make_stage(name=name, retries=retries)
+        ledger.seen('org/zug', 'http://127.0.0.1:8080', [name], NOW - 7200)
+        run = Run('org/zug', name, NOW - 60)
+        claimed_by_the_dead(ledger, run, retries)
+        ledger.recover(time.time())
+        assert ledger.find(run).state == 'lost'
+        stage.start()
+        assert stage.fired() == [-1] * retries
+
+
+def test_a_lost_run_that_was_followed_by_another_is_not_repeated(make_stage, ledger):
+    stage = make_stage(retries=1)
+    ledger.seen('org/zug', 'http://127.0.0.1:8080', ['tidy'], NOW - 7200)
+    claimed_by_the_dead(ledger, Run('org/zug', 'tidy', NOW - 120), 1)
+    ledger.recover(time.time())
+    seen(ledger, -1)
+    stage.start()
+    assert stage.fired() == []
+
+
+def test_a_request_that_cannot_be_fired_keeps_no_other_from_it(stage, ledger, caplog, monkeypatch):
+    stage.start()
+    wanted = [ledger.request_run('org/zug', 'tidy', NOW + 7 + each) for each in range(2)]
+    whole, refused = stage.bound.fire, []
+
+    def fire(self, index, scheduled):
+        if not refused:
+            refused.append(scheduled)
+            raise SchedulerError('another process owns it')
+        whole(index, scheduled)
+
+    monkeypatch.setattr(ApplicationBoundCronjobs, 'fire', fire)
+    stage.service.reporter._upkeep.fire_requested()
+    assert refused == [wanted[0].scheduled]
+    assert stage.native.take().scheduled == wanted[1].scheduled
+    assert 'tidy of org/zug was not fired: another process owns it' in caplog.text
+
+
+def test_runs_whose_events_found_no_room_are_looked_for(make_stage, ledger, caplog):
+    stage = make_stage(events=4)
+    seen(ledger, -1)
+    stage.start()
+    for _ in range(3):   # nobody listens
+        stage.native.advance(60)
+        stage.native.complete(stage.native.take().run, 404)
+    upkeep = stage.service.reporter._upkeep
+    upkeep.look_again()
+    assert '2 event(s) came too fast' in caplog.text
+    stage.service.reporter.drain()
+    assert stage.rows() == [('ok', -1, 1), ('failed', 0, 1), ('failed', 1, 1)]
+    with clock.in_place(lambda: START + 300):
+        upkeep._doubtful = START + 180
+        upkeep.look_again()
+        assert stage.fired() == [2]
+        assert upkeep._doubtful is None
+
+
+def test_more_missed_runs_than_are_counted_are_said_to_be_many(stage, caplog):
+    stage.start()
+    event = SimpleNamespace(
+        kind='missed', outcome=None, app=1, job=1, scheduled=NOW, until=NOW + 100_001, count=-1,
+        at=NOW + 100_002.0, attempt=0, status=0, detail=None,
+    )
+    stage.service.apps[1] = stage.bound
+    stage.service.jobs[1] = stage.bound.registered[0]
+    stage.service.reporter.tell(event)
+    assert 'missed more than 100000 run(s)' in caplog.text
+    assert stage.ledger.history()[0].count == 100_001

@@ -35,6 +35,9 @@ log = logging.getLogger('cronsched')
 #: A job that takes longer than this (seconds) is reported.
 CRONJOB_MAX_DURATION: Final = 30
 
+# Missed runs; the native side counts no further and says -1.
+MOST_COUNTED: Final = 100_000
+
 # How long one wait for events lasts at most, seconds.
 WAIT: Final = 1.0
 
@@ -167,7 +170,7 @@ class Reporter:
         self._record(event)
 
     def _tell_missed(self, event: Event) -> None:
-        log.warning('%s missed %d run(s)', self._title(event), event.count)
+        log.warning('%s missed %s run(s)', self._title(event), _count(event))
         self._record(event)
 
     def _tell_clock(self, event: Event) -> None:
@@ -187,10 +190,14 @@ class Reporter:
                 at=event.at,
                 attempt=max(event.attempt, 1),
                 until=event.until if event.kind == 'missed' else None,
-                count=max(event.count, 1),
+                count=MOST_COUNTED + 1 if event.count < 0 else max(event.count, 1),
                 status=event.status or None,
                 detail=event.detail,
             ))
+
+
+def _count(event: Event) -> str:
+    return str(event.count) if event.count >= 0 else f'more than {MOST_COUNTED}'
 
 
 def _reason(event: Event) -> str:

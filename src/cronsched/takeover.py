@@ -95,6 +95,18 @@ class Past:
             known=Recorded(self.rows.get(job.name, ())),
         )
 
+    def to_repeat(self, app: ApplicationBoundCronjobs, index: int, at: float) -> list[int]:
+        """The scheduled times whose runs were lost and have an attempt left,
+        whoever it was that found them lost."""
+        policy, rows = app.policy(index), self.rows.get(app.registered[index].name, [])
+        first = at - app.offset_of(index) - (DAY if policy.catch_up is None else policy.catch_up)
+        return [
+            row.run.scheduled
+            for row in reversed(rows[:1] if policy.coalesce else rows)
+            if row.state == 'lost' and row.attempt <= policy.retries
+            and row.run.scheduled >= first
+        ]
+
     def _after(self, known: KnownJob, plan: Plan, end: int) -> int:
         """A scheduled time, up to which nothing is missing."""
         if _newest(known) < self.floor or known.newest is None:

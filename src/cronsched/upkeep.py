@@ -2,7 +2,8 @@
 
 On taking over an application id, runs that are missing since the last one in
 the ledger are fired or recorded as missed. Once a minute: runs whose process
-died are recorded as lost, and new time zone rules are taken. Once a second:
+died are recorded as lost, new time zone rules are taken, and what events
+that found no room told of is looked for. Once a second:
 runs asked for by hand are fired. Once a day: old runs are forgotten.
 """
 
@@ -16,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cronsched import clock, zones
-from cronsched._cronsched import Zone
+from cronsched._cronsched import SchedulerError, Zone
 from cronsched.ledger.base import Ledger, LedgerError, Run
 from cronsched.schedule import Schedule
 from cronsched.takeover import Past, plan_of
@@ -52,6 +53,8 @@ class Upkeep:
         # Bounded: of a ledger that is away for days, the log tells the rest.
         self._late: deque[Callable[[], None]] = deque(maxlen=MOST_LATE)
         self._in_trouble = False
+        self._dropped = 0
+        self._doubtful: float | None = None   # until when; UTC seconds
         self._next_second = time.monotonic()
         self._next_minute = time.monotonic() + MINUTE
         self._next_day = time.monotonic() + MINUTE
@@ -65,6 +68,7 @@ class Upkeep:
             self._next_minute = now + MINUTE
             self.refresh_zones()
             self._use_ledger(self.recover)
+            self.look_again()
         if now >= self._next_day:
             self._next_day = now + DAY
             self._use_ledger(self.prune)
@@ -108,7 +112,7 @@ class Upkeep:
             # claim decides.
             app, index = self._find(run)
             if app is not None and app.policy(index).retries:
-                app.fire(index, run.scheduled)
+                self._fire(app, index, run.scheduled)
 
     def fire_requested(self) -> None:
         """Runs that somebody asked for by hand, in another process. Asked on
@@ -121,7 +125,22 @@ class Upkeep:
             for run in site.ledger.take_requests(owned, clock.now()):
                 app, index = self._find(run)
                 if app is not None:
-                    app.fire(index, run.scheduled)
+                    self._fire(app, index, run.scheduled)
+
+    def look_again(self) -> None:
+        """Events that found no room told of runs that may have no record."""
+        # After a minute, what was under way then has one.
+        if self._doubtful is not None:
+            for app in list(self._owned.values()):
+                self.write(partial(self._catch_up, app, self._doubtful))
+            self._doubtful = None
+        dropped = self._service.native.stats()['events_dropped']
+        if dropped > self._dropped:
+            log.error(
+                '%d event(s) came too fast to be told: the runs without a record are looked for',
+                dropped - self._dropped,
+            )
+            self._dropped, self._doubtful = dropped, clock.now()
 
     def prune(self) -> None:
         for site in self._sites():
@@ -137,6 +156,16 @@ class Upkeep:
         app = self._owned.get(run.application_id)
         index = app.index_of(run.job) if app is not None else None
         return (None, -1) if index is None else (app, index)
+
+    def _fire(self, app: ApplicationBoundCronjobs, index: int, scheduled: int) -> None:
+        # One that cannot be fired keeps no other from it.
+        try:
+            app.fire(index, scheduled)
+        except SchedulerError as error:
+            log.warning(
+                '%s of %s was not fired: %s',
+                app.registered[index].name, app.application_id, error,
+            )
 
     # -- taking over ---------------------------------------------------------
 
@@ -167,8 +196,8 @@ class Upkeep:
                     Run(app.application_id, job.name, first), 'missed',
                     at=at, until=last, count=count,
                 )
-            for scheduled in gap.fire:
-                app.fire(index, scheduled)
+            for scheduled in (*past.to_repeat(app, index, at), *gap.fire):
+                self._fire(app, index, scheduled)
 
     # -- when the ledger cannot be used --------------------------------------
 
