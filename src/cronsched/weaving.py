@@ -26,8 +26,8 @@ from cronsched.signing import Refused
 from cronsched.site import site_of
 
 __all__ = [
-    'CronjobAction', 'CronjobDirective', 'CronjobRegistry', 'find_job', 'make_tween',
-    'is_enabled', 'respond', 'start',
+    'CronjobAction', 'CronjobDirective', 'CronjobRegistry', 'find_job', 'is_enabled',
+    'make_tween', 'respond', 'start',
 ]
 
 log = logging.getLogger('cronsched')
