@@ -1,10 +1,8 @@
 """A server that does to a scheduler what servers do at their worst.
 
     with Target() as target:
-        target.url('hang')      # accepts, and never answers
-        target.arrivals['ok']   # when each request came and was due, UTC seconds
-
-A number after the path is how long after its scheduled time it was due.
+        target.url('hang')   # accepts, and never answers
+        target.asked         # for what, so far
 
 One thread; it sends what each path says and nothing more.
 """
@@ -12,26 +10,15 @@ One thread; it sends what each path says and nothing more.
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
-import time
-from collections import defaultdict
-from datetime import datetime
 from typing import Any
 
-OK = b'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'
 GIGABYTE = 1 << 30
-
-
-def _scheduled(head: bytes) -> float:
-    found = re.search(rb'Cronsched-Scheduled: ([0-9T:-]+Z)', head)
-    assert found is not None
-    return datetime.fromisoformat(found[1].decode()).timestamp()
 
 
 class Target:
     def __init__(self) -> None:
-        self.arrivals: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+        self.asked: set[str] = set()
         self.sent = 0   # bytes of gigabytes
         self._loop = asyncio.new_event_loop()
         self._port = 0
@@ -69,18 +56,14 @@ class Target:
     async def _serve(self, reader: Any, writer: Any) -> None:
         try:
             while head := await reader.readuntil(b'\r\n\r\n'):
-                at = time.time()
-                what, _, offset = head.split()[1].decode().strip('/').partition('/')
-                self.arrivals[what].append((at, _scheduled(head) + float(offset or 0)))
+                what = head.split()[1].decode().strip('/')
+                self.asked.add(what)
                 await getattr(self, f'_{what}')(writer)
                 await writer.drain()
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
-
-    async def _ok(self, writer: Any) -> None:
-        writer.write(OK)
 
     async def _hang(self, writer: Any) -> None:
         await asyncio.sleep(3600)
