@@ -365,6 +365,12 @@ static struct cs_call *new_call(struct cs_agenda *agenda,
     return call;
 }
 
+/* 1970 to 2199: with what is added to it, an instant in ns. */
+static bool is_in_range(int64_t at_utc_s)
+{
+    return at_utc_s >= CS_ZONE_FIRST_S && at_utc_s < CS_ZONE_END_S;
+}
+
 enum cs_status cs_agenda_add(struct cs_agenda *agenda,
                              const struct cs_call_spec *spec,
                              struct cs_wall now, uint64_t *handle,
@@ -378,6 +384,8 @@ enum cs_status cs_agenda_add(struct cs_agenda *agenda,
         return unknown(error, app ? "job" : "application id");
     if (!spec->url || !*spec->url)
         return cs_error_set(error, CS_SYNTAX, "the URL is empty");
+    if (!is_in_range(cs_wall_seconds(spec->due)) && spec->due.ns >= 0)
+        return cs_error_set(error, CS_RANGE, "the due time is after 2199");
     call = new_call(agenda, spec);
     if (!call)
         return no_memory(error);
@@ -416,6 +424,8 @@ enum cs_status cs_agenda_fire(struct cs_agenda *agenda, uint64_t handle,
 
     if (!call)
         return CS_UNKNOWN;
+    if (!is_in_range(scheduled_s))
+        return CS_RANGE;
     if (!call->app->owned)
         return CS_STATE;
     for (run = call->runs; run; run = run->sibling)

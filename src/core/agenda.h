@@ -136,7 +136,8 @@ enum cs_status cs_agenda_open(struct cs_agenda *agenda,
 /* Bind a job to an application id. `due`: the first due time, taken as it is
  * even if it has passed (then it is due now); a negative `ns` means "from the
  * schedule, after now". `offset_ms` is kept for every later run. CS_UNKNOWN
- * for a bad handle; CS_SYNTAX for an empty URL. */
+ * for a bad handle; CS_SYNTAX for an empty URL; CS_RANGE for a first due time
+ * after 2199. */
 struct cs_call_spec {
     uint64_t app, job;
     const char *url;
@@ -157,7 +158,7 @@ enum cs_status cs_agenda_remove(struct cs_agenda *agenda, uint64_t call,
  * (unless that is ALLOW and the job coalesces), so that several are sent in
  * the order they were fired. One that is under way already is not fired
  * twice. CS_UNKNOWN, CS_NOMEM, CS_STATE when the application id is not owned
- * here. */
+ * here, CS_RANGE for a time before 1970 or after 2199. */
 enum cs_status cs_agenda_fire(struct cs_agenda *agenda, uint64_t call,
                               int64_t scheduled_s, struct cs_wall now);
 

@@ -40,14 +40,42 @@ static bool is_manual(const struct cs_sched *sched)
     return cs_sched_is_ours(sched) && sched->manual;
 }
 
+/* `at_ns` moved on, if it is then still one that the agenda can add to. */
+static bool move(int64_t *at_ns, int64_t by_ns)
+{
+    int64_t moved_ns;
+
+    if (__builtin_add_overflow(*at_ns, by_ns, &moved_ns) || moved_ns < 0
+        || moved_ns >= CS_ZONE_END_S * CS_NS_PER_S)
+        return false;
+    *at_ns = moved_ns;
+    return true;
+}
+
+/* Both, or neither. */
+static bool move_hands(struct cs_clock_manual *hands, int64_t elapsed_ns,
+                       int64_t step_ns)
+{
+    struct cs_clock_manual moved = *hands;
+
+    if (elapsed_ns < 0 || !move(&moved.mono.ns, elapsed_ns)
+        || !move(&moved.wall.ns, elapsed_ns)
+        || !move(&moved.wall.ns, step_ns))
+        return false;
+    *hands = moved;
+    return true;
+}
+
 enum cs_status cs_sched_advance(struct cs_sched *sched, int64_t elapsed_ns,
                                 int64_t step_ns)
 {
     if (!is_manual(sched))
         return CS_STATE;
     cs_sched_enter(sched);
-    sched->hands.mono.ns += elapsed_ns;
-    sched->hands.wall.ns += elapsed_ns + step_ns;
+    if (!move_hands(&sched->hands, elapsed_ns, step_ns)) {
+        cs_sched_leave(sched);
+        return CS_RANGE;
+    }
     if (step_ns)
         cs_sched_step(sched, step_ns, sched->hands.wall);
     while (cs_agenda_collect(sched->agenda, sched->hands.wall,

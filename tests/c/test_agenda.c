@@ -690,10 +690,12 @@ static void test_wrong_handles_are_errors(void)
 {
     struct cs_limits limits = {32, 4};
     struct cs_policy policy;
+    static const int64_t beyond[] = {INT64_MIN, -1, CS_ZONE_END_S, INT64_MAX};
     struct cs_call_spec spec = {.url = "http://x/", .due = {-1}};
     struct cs_error error;
     struct play play;
     uint64_t call, again;
+    int i;
 
     play_init(&play, &limits);
     cs_policy_default(&policy);
@@ -709,11 +711,17 @@ static void test_wrong_handles_are_errors(void)
               CS_UNKNOWN);
     CHECK_TEXT(error.text, "there is no such job");
     spec.job = play.job;
+    spec.due.ns = INT64_MAX;
+    CHECK_INT(cs_agenda_add(play.agenda, &spec, play.wall, &call, &error),
+              CS_RANGE);
     spec.url = "";
     CHECK_INT(cs_agenda_add(play.agenda, &spec, play.wall, &call, &error),
               CS_SYNTAX);
     call = add(&play, 0, -1);
     CHECK_INT(cs_agenda_fire(play.agenda, call, 0, play.wall), CS_STATE);
+    for (i = 0; i < 4; i++)
+        CHECK_INT(cs_agenda_fire(play.agenda, call, beyond[i], play.wall),
+                  CS_RANGE);
     CHECK_INT(cs_agenda_remove(play.agenda, call, play.wall), CS_OK);
     CHECK_INT(cs_agenda_remove(play.agenda, call, play.wall), CS_UNKNOWN);
     CHECK_INT(cs_agenda_fire(play.agenda, call, 0, play.wall), CS_UNKNOWN);

@@ -193,6 +193,31 @@ static void test_a_manual_clock_drives_it(void)
     cs_sched_free(sched);
 }
 
+static void test_a_manual_clock_stays_between_1970_and_2199(void)
+{
+    static const int64_t beyond[][2] = {
+        {-1, 0}, {0, -2 * S}, {INT64_MIN, 0}, {0, INT64_MIN},
+        {CS_ZONE_END_S * S, 0}, {INT64_MAX, INT64_MAX}, {1, INT64_MAX},
+        {INT64_MAX, INT64_MIN},
+    };
+    struct cs_sched_options options = {.manual = true, .manual_wall = {S}};
+    struct cs_sched *sched = make(&options);
+    struct cs_policy policy = policy_of(1000);
+    uint64_t app = open_app(sched, "a");
+    uint64_t job = define(sched, "* * * * *", &policy);
+    size_t i;
+
+    (void)add(sched, app, job, "http://x/", -1);
+    for (i = 0; i < sizeof(beyond) / sizeof(*beyond); i++)
+        CHECK_INT(cs_sched_advance(sched, beyond[i][0], beyond[i][1]),
+                  CS_RANGE);
+    CHECK_INT(cs_sched_idle_ns(sched), 59 * S);
+    CHECK_INT(cs_sched_advance(sched, (CS_ZONE_END_S - 1) * S - 1, 0),
+              CS_OK);
+    CHECK_INT(cs_sched_idle_ns(sched), INT64_MAX);
+    cs_sched_free(sched);
+}
+
 static void test_only_a_manual_one_is_driven_by_hand(void)
 {
     struct cs_sched_options options = {.manual = false};
@@ -865,6 +890,7 @@ int main(void)
         return 1;
     test_a_killed_owner_is_followed_within_a_second();
     test_a_manual_clock_drives_it();
+    test_a_manual_clock_stays_between_1970_and_2199();
     test_only_a_manual_one_is_driven_by_hand();
     test_calls_are_sent_on_time_and_never_early();
     test_what_hangs_delays_nobody();
