@@ -168,13 +168,21 @@ void cs_sched_nudge(struct cs_sched *sched)
 
 /* -- new and free --------------------------------------------------------- */
 
-static char *make_user_agent(const char *name)
+/* A header line. A control character would begin another one. */
+static enum cs_status make_user_agent(const char *name, char **line)
 {
-    char text[160];
+    static const char header[] = "User-Agent: ";
+    size_t size = strlen(name) + sizeof(header);
+    const char *at;
 
-    (void)snprintf(text, sizeof(text), "User-Agent: %s",
-                   name ? name : "cronsched");
-    return cs_mem_copy(text, strlen(text));
+    for (at = name; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            return CS_SYNTAX;
+    *line = cs_mem_alloc(size);
+    if (!*line)
+        return CS_NOMEM;
+    (void)snprintf(*line, size, "%s%s", header, name);   /* it fits */
+    return CS_OK;
 }
 
 void cs_sched_destroy(struct cs_sched *sched)
@@ -197,13 +205,13 @@ static enum cs_status fill(struct cs_sched *sched,
                            const struct cs_sched_options *options)
 {
     size_t events = options->events ? options->events : EVENTS;
-    enum cs_status status;
+    enum cs_status status = cs_owner_init(
+        &sched->owner, options->manual ? NULL : options->lease_directory);
 
-    sched->user_agent = make_user_agent(options->user_agent);
-    if (!sched->user_agent)
-        return CS_NOMEM;
-    status = cs_owner_init(&sched->owner, options->manual
-                           ? NULL : options->lease_directory);
+    if (status == CS_OK)
+        status = make_user_agent(options->user_agent ? options->user_agent
+                                                     : "cronsched",
+                                 &sched->user_agent);
     if (status == CS_OK)
         status = cs_ring_init(&sched->ring, sizeof(struct cs_event), events);
     if (status == CS_OK)
@@ -255,8 +263,11 @@ enum cs_status cs_sched_new(const struct cs_sched_options *options,
     status = fill(sched, options);
     if (status != CS_OK) {
         cs_sched_destroy(sched);
-        return cs_error_set(error, status, status == CS_RANGE
-                            ? "too many events to keep" : "out of memory");
+        return cs_error_set(error, status, "%s", status == CS_RANGE
+                            ? "too many events to keep"
+                            : status == CS_SYNTAX
+                            ? "a user agent with a control character"
+                            : "out of memory");
     }
     *made = sched;
     return CS_OK;

@@ -30,6 +30,8 @@ struct cs_sched_options {
     struct cs_wall manual_wall;   /* where a manual clock starts */
 };
 
+/* CS_NOMEM, CS_RANGE for too many events, CS_SYNTAX for a user agent with a
+ * control character. */
 enum cs_status cs_sched_new(const struct cs_sched_options *options,
                             struct cs_sched **sched, struct cs_error *error);
 
@@ -91,7 +93,8 @@ void cs_sched_stats(struct cs_sched *sched, struct cs_sched_stats *stats);
 /* -- manual schedulers only (else CS_STATE) ------------------------------ */
 
 /* Move both clocks on by `elapsed_ns`, and the wall clock by `step_ns` more
- * (somebody set it); then collect. */
+ * (somebody set it); then collect. CS_RANGE, and nothing moves, when time
+ * would not elapse, or leave the years 1970 to 2199. */
 enum cs_status cs_sched_advance(struct cs_sched *sched, int64_t elapsed_ns,
                                 int64_t step_ns);
 
