@@ -66,18 +66,45 @@ static int describe(PyObject *exception, const struct cs_error *error,
     return set_attribute(exception, "hint", text_or_none(error->hint));
 }
 
+/* How many characters the first `bytes` of a UTF-8 text are. */
+static int characters(const char *text, int bytes)
+{
+    int count = 0;
+
+    for (; bytes > 0 && *text; bytes--, text++)
+        count += ((unsigned char)*text & 0xC0) != 0x80;
+    return count;
+}
+
+/* The core counts bytes, and Python characters. */
+static void count_characters(struct cs_error *error, PyObject *expression)
+{
+    const char *text = PyUnicode_AsUTF8(expression);
+    int end = error->position + error->length;
+
+    if (!text)
+        PyErr_Clear();   /* then the core has not read it either */
+    else if (error->position >= 0) {
+        error->position = characters(text, error->position);
+        error->length = characters(text, end) - error->position;
+    }
+}
+
 void *binding_raise(const struct binding_state *state,
-                    const struct cs_error *error, PyObject *expression)
+                    const struct cs_error *found, PyObject *expression)
 {
     PyObject *class, *message, *exception = NULL;
+    struct cs_error error = *found;
 
-    if (error->status == CS_NOMEM)
+    if (error.status == CS_NOMEM)
         return PyErr_NoMemory();
-    class = class_of(state, error->status, expression);
-    message = message_of(error, expression);
+    if (expression)
+        count_characters(&error, expression);
+    class = class_of(state, error.status, expression);
+    message = message_of(&error, expression);
     if (message)
         exception = PyObject_CallOneArg(class, message);
-    if (exception && describe(exception, error, expression) == 0)
+    if (exception && describe(exception, &error, expression) == 0)
         PyErr_SetObject(class, exception);
     Py_XDECREF(message);
     Py_XDECREF(exception);
