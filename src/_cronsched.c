@@ -193,15 +193,51 @@ static PyObject *sign_headers(PyObject *module, PyObject *arguments,
 /* ------------------------------------------------------------------------ */
 /* Hooks that the Python half sets                                           */
 
+/* Before 3.13 there was always a GIL. */
+#ifndef Py_BEGIN_CRITICAL_SECTION
+#define Py_BEGIN_CRITICAL_SECTION(object) {
+#define Py_END_CRITICAL_SECTION() }
+#endif
+
+PyObject *binding_hook(struct binding_state *state, PyObject **hook)
+{
+    PyObject *found;
+
+    (void)state;   /* not used where there is a GIL */
+    Py_BEGIN_CRITICAL_SECTION(state->zones);
+    found = Py_XNewRef(*hook);
+    Py_END_CRITICAL_SECTION();
+    return found;
+}
+
+/* None is no hook. */
+static PyObject *set_hook(struct binding_state *state, PyObject **hook,
+                          PyObject *callable)
+{
+    PyObject *old;
+
+    (void)state;   /* as above */
+    Py_BEGIN_CRITICAL_SECTION(state->zones);
+    old = *hook;
+    *hook = callable == Py_None ? NULL : Py_NewRef(callable);
+    Py_END_CRITICAL_SECTION();
+    Py_XDECREF(old);
+    Py_RETURN_NONE;
+}
+
 static PyObject *set_zone_resolver(PyObject *module, PyObject *resolver)
 {
-    Py_XSETREF(state_of(module)->resolver, Py_NewRef(resolver));
-    Py_RETURN_NONE;
+    struct binding_state *state = state_of(module);
+
+    return set_hook(state, &state->resolver, resolver);
 }
 
 static PyObject *forget_zones(PyObject *module, PyObject *Py_UNUSED(ignored))
 {
-    PyDict_Clear(state_of(module)->zones);
+    struct binding_state *state = state_of(module);
+
+    state->forgotten++;
+    PyDict_Clear(state->zones);
     Py_RETURN_NONE;
 }
 
@@ -210,23 +246,23 @@ static PyObject *set_fork_resume(PyObject *module, PyObject *resume)
     struct binding_state *state = state_of(module);
 
     state->resuming = false;   /* a forked child may have lost what was due */
-    Py_XSETREF(state->fork_resume,
-               resume == Py_None ? NULL : Py_NewRef(resume));
-    Py_RETURN_NONE;
+    return set_hook(state, &state->fork_resume, resume);
 }
 
 /* Runs in the main thread, between two of its bytecodes. Steals `module`. */
 static int call_resume(void *module)
 {
     struct binding_state *state = state_of(module);
+    PyObject *resume = binding_hook(state, &state->fork_resume);
     PyObject *result = NULL;
 
     state->resuming = false;
-    if (state->fork_resume)
-        result = PyObject_CallNoArgs(state->fork_resume);
+    if (resume)
+        result = PyObject_CallNoArgs(resume);
     if (PyErr_Occurred())
-        PyErr_WriteUnraisable(NULL);
+        PyErr_WriteUnraisable(resume);
     Py_XDECREF(result);
+    Py_XDECREF(resume);
     Py_DECREF((PyObject *)module);
     return 0;
 }
@@ -239,14 +275,14 @@ static PyObject *resume_after_fork(PyObject *module,
 {
     struct binding_state *state = state_of(module);
 
-    if (!state->fork_resume || state->resuming)
+    if (!state->fork_resume || atomic_exchange(&state->resuming, true))
         Py_RETURN_NONE;
     if (Py_AddPendingCall(call_resume, Py_NewRef(module)) < 0) {
+        state->resuming = false;
         Py_DECREF(module);
         PyErr_SetString(PyExc_RuntimeError, "too many pending calls");
         return NULL;
     }
-    state->resuming = true;
     Py_RETURN_NONE;
 }
 

@@ -14,6 +14,9 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <stdatomic.h>
+#include <stdbool.h>
+
 #include "../core/expr.h"
 #include "../core/status.h"
 #include "../core/zone.h"
@@ -25,8 +28,9 @@ struct binding_state {
     PyObject *cron_error, *expression_error, *zone_error, *scheduler_error;
     PyObject *resolver;      /* callable: anything -> Zone; or NULL */
     PyObject *zones;         /* dict: name -> Zone */
+    atomic_ulong forgotten;  /* how often that was emptied */
     PyObject *fork_resume;   /* callable, or NULL */
-    bool resuming;           /* it is going to be called */
+    atomic_bool resuming;    /* it is going to be called */
     PyObject *time;          /* the module, so that a frozen clock acts */
     PyObject *datetime;      /* the class */
     PyObject *utc;           /* the str 'UTC' */
@@ -40,6 +44,12 @@ static inline struct binding_state *binding_state_of(PyObject *instance)
 {
     return PyType_GetModuleState(Py_TYPE(instance));
 }
+
+/* _cronsched.c */
+
+/* A hook of `state` that is about to be called: it may replace itself, and
+ * without a GIL others may meanwhile. New reference, or NULL. */
+PyObject *binding_hook(struct binding_state *state, PyObject **hook);
 
 /* errors.c */
 

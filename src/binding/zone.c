@@ -162,13 +162,14 @@ PyType_Spec binding_zone_spec = {
 /* The resolver's answer, or NULL with an exception. New reference. */
 static PyObject *ask_resolver(struct binding_state *state, PyObject *timezone)
 {
-    PyObject *zone;
+    PyObject *resolver = binding_hook(state, &state->resolver), *zone;
 
-    if (!state->resolver) {
+    if (!resolver) {
         PyErr_SetString(PyExc_RuntimeError, "no zone resolver is set");
         return NULL;
     }
-    zone = PyObject_CallOneArg(state->resolver, timezone);
+    zone = PyObject_CallOneArg(resolver, timezone);
+    Py_DECREF(resolver);
     if (zone && !Py_IS_TYPE(zone, state->zone_type)) {
         PyErr_Format(PyExc_TypeError, "the zone resolver returned %R", zone);
         Py_CLEAR(zone);
@@ -176,20 +177,36 @@ static PyObject *ask_resolver(struct binding_state *state, PyObject *timezone)
     return zone;
 }
 
+/* New reference; NULL with or without an exception. */
+static PyObject *known_zone(PyObject *zones, PyObject *name)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *zone;
+
+    (void)PyDict_GetItemRef(zones, name, &zone);   /* NULL when it fails */
+    return zone;
+#else
+    return Py_XNewRef(PyDict_GetItemWithError(zones, name));
+#endif
+}
+
 PyObject *binding_resolve_zone(struct binding_state *state,
                                PyObject *timezone)
 {
+    unsigned long forgotten = state->forgotten;
     PyObject *zone;
 
     if (Py_IS_TYPE(timezone, state->zone_type))
         return Py_NewRef(timezone);
     if (!PyUnicode_CheckExact(timezone))
         return ask_resolver(state, timezone);
-    zone = PyDict_GetItemWithError(state->zones, timezone);
+    zone = known_zone(state->zones, timezone);
     if (zone || PyErr_Occurred())
-        return Py_XNewRef(zone);
+        return zone;
     zone = ask_resolver(state, timezone);
-    if (zone && PyDict_SetItem(state->zones, timezone, zone) < 0)
+    /* What was forgotten meanwhile may have been this answer. */
+    if (zone && state->forgotten == forgotten
+        && PyDict_SetItem(state->zones, timezone, zone) < 0)
         Py_CLEAR(zone);
     return zone;
 }
