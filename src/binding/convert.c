@@ -12,6 +12,8 @@
 
 #include "../core/civil.h"
 
+#define MOST_EPOCH_S 253402300800.0   /* the year 10000 */
+
 void binding_find_datetime(struct binding_state *state)
 {
     state->datetime_api = PyCapsule_Import(PyDateTime_CAPSULE_NAME, 0);
@@ -26,8 +28,10 @@ static int raise_naive(PyObject *at)
     return -1;
 }
 
-/* The UTC offset of an aware datetime in microseconds. */
-static int utcoffset_us(PyObject *at, int64_t *offset_us)
+/* The UTC offset of an aware datetime in microseconds. A subclass may answer
+ * with anything. */
+static int utcoffset_us(const PyDateTime_CAPI *api, PyObject *at,
+                        int64_t *offset_us)
 {
     PyObject *delta = PyObject_CallMethod(at, "utcoffset", NULL);
 
@@ -36,6 +40,12 @@ static int utcoffset_us(PyObject *at, int64_t *offset_us)
     if (delta == Py_None) {
         Py_DECREF(delta);
         return raise_naive(at);
+    }
+    if (!PyObject_TypeCheck(delta, api->DeltaType)) {
+        PyErr_Format(PyExc_TypeError, "%R has no timedelta as UTC offset",
+                     at);
+        Py_DECREF(delta);
+        return -1;
     }
     *offset_us = (PyDateTime_DELTA_GET_DAYS(delta) * INT64_C(86400)
                   + PyDateTime_DELTA_GET_SECONDS(delta)) * 1000000
@@ -52,8 +62,15 @@ static int number_us(PyObject *seconds, int64_t *epoch_us)
         return -1;
     value = PyFloat_AsDouble(seconds);
     Py_DECREF(seconds);
+    if (PyErr_Occurred())
+        return -1;
+    if (!(fabs(value) <= MOST_EPOCH_S)) {
+        PyErr_SetString(PyExc_ValueError,
+                        "a clock that shows no year from 1 to 9999");
+        return -1;
+    }
     *epoch_us = llround(value * 1e6);
-    return PyErr_Occurred() ? -1 : 0;
+    return 0;
 }
 
 /* Where there is no native datetime (3.12 subinterpreters with their own
@@ -104,7 +121,7 @@ int binding_epoch_us(const struct binding_state *state,
             return 0;
         }
     }
-    if (utcoffset_us(at, &offset_us) < 0)
+    if (utcoffset_us(api, at, &offset_us) < 0)
         return -1;
     *epoch_us = local_seconds(at) * 1000000 + at_us - offset_us;
     return 0;

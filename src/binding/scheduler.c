@@ -44,9 +44,31 @@ static int milliseconds(double seconds, int32_t least, const char *name,
 
 /* UTC seconds to an instant, rounded to the microsecond: what a double of
  * today's size holds. */
-static struct cs_wall wall_of(double seconds)
+static int instant(PyObject *number, const char *name, struct cs_wall *at)
 {
-    return (struct cs_wall){llround(seconds * 1e6) * 1000};
+    double seconds = PyFloat_AsDouble(number);
+
+    if (PyErr_Occurred())
+        return -1;
+    if (!(seconds >= CS_ZONE_FIRST_S && seconds < CS_ZONE_END_S)) {
+        PyErr_Format(PyExc_ValueError,
+                     "%s is UTC seconds, in the years 1970 to 2199", name);
+        return -1;
+    }
+    at->ns = llround(seconds * 1e6) * 1000;
+    return 0;
+}
+
+/* A duration, which may be negative; infinity and NaN are none. */
+static int nanoseconds(double seconds, const char *name, int64_t *value_ns)
+{
+    if (!(fabs(seconds) <= CS_ZONE_END_S)) {
+        PyErr_Format(PyExc_ValueError,
+                     "%s is a number of seconds, at most 230 years", name);
+        return -1;
+    }
+    *value_ns = llround(seconds * 1e9);
+    return 0;
 }
 
 static double seconds_of(int64_t ns)
@@ -91,16 +113,15 @@ static PyObject *scheduler_new(PyTypeObject *type, PyObject *arguments,
     int concurrency = 32, per_application = 4, events = 8192;
     struct cs_sched_options options = {0};
     PyObject *manual = Py_None;
-    double start_s = 0;
 
     if (!PyArg_ParseTupleAndKeywords(
             arguments, keywords, "|$iiizzO:Scheduler", names, &concurrency,
             &per_application, &events, &options.lease_directory,
             &options.user_agent, &manual))
         return NULL;
-    if (manual != Py_None)
-        start_s = PyFloat_AsDouble(manual);
-    if (PyErr_Occurred())
+    options.manual = manual != Py_None;
+    if (options.manual
+        && instant(manual, "manual", &options.manual_wall) < 0)
         return NULL;
     if (concurrency < 1 || per_application < 1 || events < 1) {
         PyErr_SetString(PyExc_ValueError, "max_concurrency, "
@@ -110,8 +131,6 @@ static PyObject *scheduler_new(PyTypeObject *type, PyObject *arguments,
     options.limits.per_process = (uint32_t)concurrency;
     options.limits.per_application = (uint32_t)per_application;
     options.events = (size_t)events;
-    options.manual = manual != Py_None;
-    options.manual_wall = wall_of(start_s);
     return scheduler_make(type, &options);
 }
 
@@ -266,6 +285,9 @@ static PyObject *none_or_raise(PyObject *self, enum cs_status status,
     else if (status == CS_STATE)
         (void)PyOS_snprintf(text, sizeof(text),
                             "%s: not possible in this state", what);
+    else if (status == CS_RANGE)
+        (void)PyOS_snprintf(text, sizeof(text),
+                            "%s: time goes forward, from 1970 to 2199", what);
     else
         (void)PyOS_snprintf(text, sizeof(text), "%s failed", what);
     return binding_raise_status(binding_state_of(self), status, text);
@@ -346,7 +368,6 @@ static PyObject *scheduler_add(PyObject *self, PyObject *arguments,
     enum cs_status status;
     struct cs_error error;
     uint64_t call;
-    double due_s;
 
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "KKs|$OO:add", names,
                                      &app, &job, &spec.url, &offset, &due)
@@ -355,12 +376,8 @@ static PyObject *scheduler_add(PyObject *self, PyObject *arguments,
     spec.app = app;
     spec.job = job;
     spec.due = (struct cs_wall){-1};
-    if (due != Py_None) {
-        due_s = PyFloat_AsDouble(due);
-        if (PyErr_Occurred())
-            return NULL;
-        spec.due = wall_of(due_s);
-    }
+    if (due != Py_None && instant(due, "due", &spec.due) < 0)
+        return NULL;
     Py_BEGIN_ALLOW_THREADS
     status = cs_sched_add(sched_of(self), &spec, &call, &error);
     Py_END_ALLOW_THREADS
@@ -623,15 +640,17 @@ static PyObject *scheduler_advance(PyObject *self, PyObject *arguments,
                                    PyObject *keywords)
 {
     static char *names[] = {"elapsed", "step", NULL};
+    int64_t elapsed_ns, step_ns;
     double elapsed_s, step_s = 0;
     enum cs_status status;
 
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "d|d:advance", names,
-                                     &elapsed_s, &step_s))
+                                     &elapsed_s, &step_s)
+        || nanoseconds(elapsed_s, "elapsed", &elapsed_ns) < 0
+        || nanoseconds(step_s, "step", &step_ns) < 0)
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    status = cs_sched_advance(sched_of(self), llround(elapsed_s * 1e9),
-                              llround(step_s * 1e9));
+    status = cs_sched_advance(sched_of(self), elapsed_ns, step_ns);
     Py_END_ALLOW_THREADS
     return none_or_raise(self, status, "advance");
 }
@@ -732,11 +751,36 @@ static int delivery_of(const char *name, enum cs_delivery *delivery)
     return -1;
 }
 
-/* The run behind a handle that take() gave and nobody completed. */
+/* Seconds of a Retry-After; None for none. More than an int32 is as much. */
+static int retry_after_of(PyObject *value, int32_t *retry_after_s)
+{
+    int overflow;
+    long long seconds;
+
+    if (value == Py_None)
+        return 0;
+    seconds = PyLong_AsLongLongAndOverflow(value, &overflow);
+    if (PyErr_Occurred())
+        return -1;
+    if (overflow < 0 || (!overflow && seconds < 0)) {
+        PyErr_SetString(PyExc_ValueError,
+                        "retry_after is at least 0 seconds, or None");
+        return -1;
+    }
+    *retry_after_s = overflow || seconds > INT32_MAX ? INT32_MAX
+                                                     : (int32_t)seconds;
+    return 0;
+}
+
+/* The run behind a handle that take() gave and nobody completed. The handle
+ * is an address, so it has to be the very number: a subclass of int may say
+ * that it equals any other. */
 static void *claim_run(PyObject *self, PyObject *handle)
 {
-    int there = PySet_Discard(((struct scheduler_object *)self)->taken,
-                              handle);
+    int there = PyLong_CheckExact(handle)
+                    ? PySet_Discard(((struct scheduler_object *)self)->taken,
+                                    handle)
+                    : 0;
 
     if (there == 0)
         binding_raise_status(binding_state_of(self), CS_UNKNOWN,
@@ -760,12 +804,11 @@ static PyObject *scheduler_complete(PyObject *self, PyObject *arguments,
             arguments, keywords, "O!|i$sOssd:complete", names, &PyLong_Type,
             &handle, &result.status, &delivery, &retry_after, &result.outcome,
             &result.detail, &took_s)
-        || delivery_of(delivery, &result.delivery) < 0)
+        || delivery_of(delivery, &result.delivery) < 0
+        || retry_after_of(retry_after, &result.retry_after_s) < 0
+        || nanoseconds(took_s, "took", &result.took_ns) < 0)
         return NULL;
-    if (retry_after != Py_None)
-        result.retry_after_s = (int32_t)PyLong_AsLong(retry_after);
-    result.took_ns = llround(took_s * 1e9);
-    run = PyErr_Occurred() ? NULL : claim_run(self, handle);
+    run = claim_run(self, handle);
     if (!run)
         return NULL;
     Py_BEGIN_ALLOW_THREADS
