@@ -15,6 +15,7 @@ import logging
 import os
 import time
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -232,7 +233,7 @@ class SQLiteLedger:
                 ends.finish(connection, claim, outcome, took, detail)
         # Another thread may have written them too: the first end wins.
         for end in written:
-            if end in kept:
+            with suppress(ValueError):
                 kept.remove(end)
 
 
