@@ -77,7 +77,7 @@ MODULES = {
     for floor, modules in enumerate(
         (
             '_cronsched _version',
-            'errors phrases hosts terminal',
+            'errors phrases hosts locks terminal',
             'zones options directories times moves steps clock',
             'describe',
             'lint',

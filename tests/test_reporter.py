@@ -336,7 +336,8 @@ def test_each_missing_run_fires_though_one_was_sent_before_anybody_looked(start_
 
 def test_what_was_missed_once_is_not_missed_again(start_after, ledger):
     ledger.seen('org/zug', 'http://127.0.0.1:8080', ['tidy'], NOW - 7200)
-    ledger.record(Run('org/zug', 'tidy', NOW - 480), 'missed', at=NOW - 200, until=NOW - 240, count=5)
+    missed = Run('org/zug', 'tidy', NOW - 480)
+    ledger.record(missed, 'missed', at=NOW - 200, until=NOW - 240, count=5)
     stage = start_after(-3)
     assert stage.fired() == [-1]
     assert [row for row in stage.rows() if row[0] == 'missed'] == [

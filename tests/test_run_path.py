@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import threading
 import time
 from types import SimpleNamespace
 
@@ -11,11 +12,12 @@ from framework import make_app
 from processes import run_python
 from webtest import TestApp as Client
 
+from cronsched import scheduler
 from cronsched._cronsched import sign_headers
 from cronsched.delivery import RequestCall
 from cronsched.execution import run_job
 from cronsched.job import Job
-from cronsched.ledger import open_ledger
+from cronsched.ledger import Run, open_ledger
 from cronsched.morepath import CronApp
 from cronsched.reporter import Reporter
 from cronsched.settings import Settings
@@ -182,3 +184,81 @@ GREENLETS = """
         time.sleep(0.05)
     print('answered')
 """
+
+
+# -- forks ------------------------------------------------------------------------
+
+
+def test_a_child_finds_free_what_another_thread_of_its_parent_had():
+    assert run_python(FORKED) == 'free free free\n'
+
+
+FORKED = """
+    import os, signal, threading
+    from cronsched import bound, site, weaving
+
+    locks = weaving._starting, bound._binding, site._lock
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with locks[0], locks[1], locks[2]:
+            held.set()
+            done.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    import warnings
+    warnings.simplefilter('ignore')   # the thread is one of the test's own
+    child = os.fork()
+    if child == 0:
+        signal.alarm(5)
+        for lock in locks:
+            with lock:
+                pass
+        print(*['free' for lock in locks])
+        os.sys.stdout.flush()
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    done.set()
+    thread.join()
+    assert status == 0, status
+"""
+
+
+def test_who_comes_second_is_not_waited_for_by_a_fork_and_warned_once(caplog):
+    first, second = Settings(), Settings(max_concurrency=7)
+    scheduler.service(first)
+    found = []
+    with scheduler._lock:   # as a fork has it while the reporter ends
+        thread = threading.Thread(
+            target=lambda: found.extend(scheduler.service(second) for _ in range(2))
+        )
+        thread.start()
+        thread.join(10)
+        assert len(found) == 2
+    assert caplog.text.count('max_concurrency') == 1
+
+
+# -- several threads --------------------------------------------------------------
+
+
+def test_ends_that_two_threads_write_at_once_are_written(ledger):
+    """The first to write takes the end of the other along."""
+    claims = [ledger.claim(Run('org/zug', 'tidy', 1_792_000_000 + each), overlap='allow')
+              for each in range(2)]
+    kept = ledger._own_kept()
+    written_elsewhere = []
+
+    class Racing(list):
+        def __contains__(self, end):
+            return True
+
+        def remove(self, end):
+            written_elsewhere.append(end)
+            raise ValueError('another thread has removed it')
+
+    ledger._kept = Racing(kept)
+    ledger.finish(claims[0], 'ok', took=0.1)
+    assert len(written_elsewhere) == 1
+    assert [row.state for row in ledger.history()] == ['running', 'ok']

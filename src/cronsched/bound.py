@@ -14,7 +14,6 @@ array with the calls; bound jobs are made when somebody looks at them.
 from __future__ import annotations
 
 import os
-import threading
 from array import array
 from collections.abc import Iterable
 from typing import Any, Final
@@ -24,6 +23,7 @@ from cronsched._cronsched import seeded_offset
 from cronsched.delivery import RequestCall
 from cronsched.errors import SchedulerError
 from cronsched.job import Job
+from cronsched.locks import Lock
 from cronsched.options import Policy
 from cronsched.site import Site, site_of
 
@@ -32,7 +32,7 @@ __all__ = ['ApplicationBoundCronjobs']
 USUAL_OFFSET: Final = Policy().max_offset
 
 # A registered job knows one application at a time, to sign its id with.
-_binding = threading.Lock()
+_binding = Lock()
 
 
 class ApplicationBoundCronjobs:

@@ -137,7 +137,7 @@ class CronApp(morepath.App):
 
 def _base_url(app: CronApp) -> str:
     """Where the root application is reached, as its settings say."""
-    url = app.config.cronjob_registry.settings.base_url
+    url: str | None = app.config.cronjob_registry.settings.base_url
     assert url is not None
     return url
 

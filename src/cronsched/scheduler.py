@@ -55,11 +55,25 @@ class Service:
         #: Who is meant by the handles in events.
         self.apps: dict[int, ApplicationBoundCronjobs] = {}
         self.jobs: dict[int, Job] = {}
+        self._compared = [settings]
         self._handles: dict[tuple[Jobs, int], Handles] = {}
         self._lock = threading.Lock()
         #: Held while an application id and its calls are added.
         self.opening = threading.RLock()
         self.reporter = Reporter(self)
+
+    def compare(self, settings: Settings) -> None:
+        """Say once what of these settings came too late."""
+        if any(settings is each for each in self._compared):
+            return
+        self._compared.append(settings)
+        for name in ('max_concurrency', 'max_per_application', 'runtime_directory'):
+            first, later = getattr(self.settings, name), getattr(settings, name)
+            if first != later:
+                log.warning(
+                    'cronjobs.%s is %r for this process: %r came later and is not used',
+                    name, first, later,
+                )
 
     def start(self) -> None:
         self.native.start()
@@ -135,18 +149,17 @@ def service(settings: Settings) -> Service:
     global _service
     found = _service
     # The reporter comes here, and a fork waits for it with the lock in hand.
-    if found and found.process_id == os.getpid() and found.settings is settings:
-        return found
-    with _lock:
-        _forget_inherited()
-        if _service is None:
-            made = Service(settings)
-            made.start()
-            _service = made
-            _hook()
-        elif _service.settings is not settings:
-            _compare(_service.settings, settings)
-        return _service
+    if found is None or found.process_id != os.getpid():
+        with _lock:
+            _forget_inherited()
+            if _service is None:
+                made = Service(settings)
+                made.start()
+                _service = made
+                _hook()
+            found = _service
+    found.compare(settings)
+    return found
 
 
 def stop(timeout: float = 2.0) -> None:
@@ -179,15 +192,6 @@ def lease_directory(settings: Settings) -> str:
     """Where the processes of this machine agree on who calls."""
     directory = runtime_directory(settings.runtime_directory, state=settings.state_directory)
     return str(private_directory(directory / 'leases'))
-
-
-def _compare(first: Settings, other: Settings) -> None:
-    for name in ('max_concurrency', 'max_per_application', 'runtime_directory'):
-        if getattr(first, name) != getattr(other, name):
-            log.warning(
-                'cronjobs.%s is %r for this process: %r came later and is not used',
-                name, getattr(first, name), getattr(other, name),
-            )
 
 
 def _forget_inherited() -> None:

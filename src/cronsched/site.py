@@ -13,13 +13,13 @@ that has none (a bare framework, a test) gets `BARE`: no key and no ledger.
 from __future__ import annotations
 
 import functools
-import threading
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from cronsched.directories import state_directory
 from cronsched.ledger import Ledger, open_ledger
+from cronsched.locks import Lock
 from cronsched.options import Policy
 from cronsched.settings import Settings
 from cronsched.signing import derive_key, state_secret
@@ -27,7 +27,7 @@ from cronsched.signing import derive_key, state_secret
 __all__ = ['BARE', 'Site', 'close_ledgers', 'forget_ledger', 'ledger_of', 'secrets_of', 'site_of']
 
 _ledgers: dict[str, Ledger] = {}
-_lock = threading.Lock()
+_lock = Lock()
 
 LEDGER_FILE: Final = 'ledger.sqlite3'
 

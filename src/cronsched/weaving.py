@@ -5,7 +5,6 @@ tween that starts and settles. `morepath` and `onegov` are made of these.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,6 +19,7 @@ from cronsched.bound import ApplicationBoundCronjobs
 from cronsched.errors import CronError
 from cronsched.execution import OUTCOME_HEADER, Unclaimed, expect, run_job, settle
 from cronsched.job import CRONJOB_ID_SALT, NOT_SAID, Job
+from cronsched.locks import Lock
 from cronsched.registry import jobs_of, register_cronjob
 from cronsched.settings import Settings
 from cronsched.signing import Refused
@@ -32,7 +32,7 @@ __all__ = [
 
 log = logging.getLogger('cronsched')
 
-_starting = threading.Lock()
+_starting = Lock()
 
 # After jobs could not be started, seconds.
 REST = 60.0
