@@ -85,6 +85,9 @@ PARENT = '''
         reap(pid)
 
     def fork_in_threads():
+        # These four threads are the caller's own, and Python is right to warn.
+        import warnings
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded")
         threads = [threading.Thread(target=fork) for _ in range(4)]
         for thread in threads: thread.start()
         for thread in threads: thread.join()
