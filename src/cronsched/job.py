@@ -78,10 +78,12 @@ class Job:
         """The options are those of `cronsched.options.Policy`, and the fields
         `second day month weekday year`. Raises a `CronError` for anything
         that would fail later."""
-        self.name = _name_of(function) if name is None else name
+        self.name = _check_name(_name_of(function) if name is None else name)
         self.function = function
         self.hour = hour
         self.minute = minute
+        if not isinstance(once, bool):
+            raise OptionError(f'once={once!r}: write True or False', field='once')
         self.once = once
         self.url = url
         fields = {name: options.pop(name) for name in FIELDS if name in options}
@@ -188,6 +190,18 @@ def _name_of(function: Callable[..., Any]) -> str:
     return name
 
 
+def _check_name(name: object) -> str:
+    """It is in addresses, signatures and the ledger."""
+    if not isinstance(name, str) or not name or '\0' in name or not _is_text(name):
+        raise OptionError(f'name={name!r}: write a text, without NUL or half a character',
+                          field='name')
+    return name
+
+
+def _is_text(name: str) -> bool:
+    return not any('\ud800' <= character <= '\udfff' for character in name)
+
+
 def _schedule(
     expression: str | None,
     fields: dict[str, Any],
@@ -201,6 +215,10 @@ def _schedule(
         )
     if expression is None:
         return Schedule(expression_of(**fields), timezone, seed=seed)
+    if not isinstance(expression, str):
+        raise OptionError(
+            f"expression={expression!r}: write a text like '0 8 * * *'", field='expression'
+        )
     said = [name for name, value in fields.items() if value is not None]
     if said:
         raise ExpressionError(

@@ -14,7 +14,7 @@ import dectate
 from morepath.directive import SettingAction
 from morepath.settings import SettingRegistry
 
-from cronsched import lint
+from cronsched.english import lint
 from cronsched.bound import ApplicationBoundCronjobs
 from cronsched.errors import CronError
 from cronsched.execution import OUTCOME_HEADER, Unclaimed, expect, run_job, settle
@@ -108,7 +108,7 @@ class CronjobDirective(dectate.Composite):
         )
 
     def actions(self, obj: Callable[..., Any]) -> Iterator[tuple[CronjobAction, Any]]:
-        name = self.said.get('name') or getattr(obj, '__qualname__', None)
+        name = self.said.get('name', getattr(obj, '__qualname__', None))
         if not isinstance(name, str):
             raise dectate.DirectiveError(f"{obj!r} has no name: write name='...'")
         yield CronjobAction(name, self.said), obj
