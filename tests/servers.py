@@ -33,13 +33,14 @@ server.run()
 
 
 @contextmanager
-def served(app: Any) -> Iterator[str]:
-    """The URL of `app`, served by threads of this process."""
-    server: Any = create_server(app, host='127.0.0.1', port=0, threads=4)
+def served(app: Any, unix_socket: str | None = None) -> Iterator[str]:
+    """The URL of `app`, served by threads of this process; none at a socket."""
+    place: Any = {'unix_socket': unix_socket} if unix_socket else {'host': '127.0.0.1', 'port': 0}
+    server: Any = create_server(app, threads=4, **place)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
-        yield f'http://127.0.0.1:{server.effective_port}'
+        yield '' if unix_socket else f'http://127.0.0.1:{server.effective_port}'
     finally:
         # Closed by its own thread, which then has nothing more to wait for.
         server.trigger.pull_trigger(lambda: server.asyncore.close_all(server._map))

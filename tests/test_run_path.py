@@ -6,16 +6,20 @@ import _thread
 import threading
 import time
 from types import SimpleNamespace
+from urllib.parse import quote
 
+import dectate
 import pytest
 from framework import make_app
 from processes import run_python
+from servers import served, wait_for
 from webtest import TestApp as Client
 
 from cronsched import scheduler
 from cronsched._cronsched import sign_headers
 from cronsched.delivery import RequestCall
 from cronsched.execution import run_job
+from cronsched.hosts import is_trusted
 from cronsched.job import Job
 from cronsched.ledger import Run, open_ledger
 from cronsched.morepath import CronApp
@@ -262,3 +266,99 @@ def test_ends_that_two_threads_write_at_once_are_written(ledger):
     ledger.finish(claims[0], 'ok', took=0.1)
     assert len(written_elsewhere) == 1
     assert [row.state for row in ledger.history()] == ['running', 'ok']
+
+
+# -- wrong uses -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('base', [make_app, lambda: CronApp])
+@pytest.mark.parametrize(
+    ('said', 'says'),
+    [
+        ({'name': ''}, 'write a text'),
+        ({'name': 'a\0b'}, 'write a text'),
+        ({'name': '\ud800'}, 'write a text'),
+        ({'name': 5}, 'has no name'),
+        ({'once': 'no'}, 'write True or False'),
+        ({'hour': None, 'minute': None, 'expression': 5}, "write a text like '0 8"),
+    ],
+)
+def test_what_could_never_run_is_an_error_with_file_and_line(base, said, says):
+    class App(base()):
+        pass
+
+    App.cronjob(**({'hour': 8, 'minute': 0, 'timezone': 'UTC'} | said))(lambda request: None)
+    with pytest.raises(dectate.DirectiveReportError, match=says) as caught:
+        App.commit()
+    assert f'File "{__file__}"' in str(caught.value)
+
+
+# -- where the application is reached ---------------------------------------------
+
+
+@pytest.mark.parametrize('host', [
+    'evil.com\\@127.0.0.1', '127.0.0.1#@evil.com', 'evil@127.0.0.1', '127.0.0.1/x', '127.0.0.1?x',
+    '127.0.0.1:', '127.0.0.1:x', '127.0.0.1:0', '127.0.0.1:65536', '127.0.0.1\t', 'localhost\n',
+    '[::1%25eth0]', '[::1', '',
+])
+def test_a_host_that_could_be_read_in_two_ways_is_not_trusted(host):
+    assert not is_trusted(host, ())
+    assert not is_trusted(host, ['evil.com'])
+
+
+@pytest.mark.parametrize(
+    'host', ['127.0.0.1', 'LocalHost:80', '[::1]:8080', '[::1]', 'my_app.localhost'],
+)
+def test_the_loopback_is_trusted(host):
+    assert is_trusted(host, ())
+
+
+@pytest.mark.parametrize(
+    ('base_url', 'start', 'prefix'),
+    [
+        ('http+unix://%2Frun%2Fapp.sock', '', 'http+unix://%2Frun%2Fapp.sock/cronjobs/'),
+        ('http+unix://%2Frun%2Fapp.sock/pre', '', 'http+unix://%2Frun%2Fapp.sock/pre/cronjobs/'),
+        ('https://[::1]:8443/pre/', '/town', 'https://[::1]:8443/pre/town/cronjobs/'),
+        ('http://127.0.0.1:8080/', '/town', 'http://127.0.0.1:8080/town/cronjobs/'),
+    ],
+)
+@pytest.mark.parametrize('begin', ['by a visitor', 'by itself'])
+def test_jobs_are_called_where_base_url_says(base_url, start, prefix, begin):
+    class Town(CronApp):
+        pass
+
+    class Root(CronApp):
+        pass
+
+    class Nothing:
+        pass
+
+    App = Town if start else Root
+    App.cronjob('0 0 1 1 *', timezone='UTC')(lambda request: None)
+    Root.setting(section='cronjobs', name='base_url')(lambda: base_url)
+    Root.mount(path='town', app=Town)(lambda: Town())
+    Root.commit()
+    root = Root()
+    if begin == 'by itself':
+        root.start_cronjobs('/town')
+    else:
+        Client(root).get(f'{start}/nothing', status=404)
+    (bound,) = App.config.cronjob_registry.cronjob_threads.values()
+    assert bound.urls[0].startswith(prefix)
+    assert bound.base_url + '/cronjobs/' == prefix
+
+
+def test_jobs_are_called_over_a_socket(tmp_path):
+    runs = []
+
+    class App(CronApp):
+        pass
+
+    path = str(tmp_path / 'app.sock')
+    App.cronjob('* * * * * *', timezone='UTC', max_offset=0)(runs.append)
+    App.setting(section='cronjobs', name='base_url')(lambda: f'http+unix://{quote(path, safe="")}')
+    App.commit()
+    app = App()
+    with served(app, unix_socket=path):
+        app.start_cronjobs()
+        wait_for(lambda: len(runs) >= 2)

@@ -1,9 +1,10 @@
-"""Whose word is taken for where the application is reached.
+"""Where the application is reached, and whose word is taken for it.
 
 Example::
 
     is_trusted('127.0.0.1:8080', allowed=())             # True: the loopback
     is_trusted('www.example.org', allowed=())            # False: anybody's word
+    blank_at('http://127.0.0.1:8080/app')                # a request to there
 
 The host of a request is written by whoever sends it. Signed requests would go
 there for ever, so a host counts only when it is the loopback, or allowed.
@@ -11,11 +12,17 @@ there for ever, so a host counts only when it is the loopback, or allowed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from ipaddress import ip_address
+from typing import Final
 from urllib.parse import urlsplit
 
-__all__ = ['is_trusted']
+from webob import Request
+
+__all__ = ['blank_at', 'is_trusted']
+
+HOST: Final = re.compile(r'(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?', re.ASCII)
 
 
 def is_trusted(host: str, allowed: Collection[str]) -> bool:
@@ -28,9 +35,21 @@ def is_trusted(host: str, allowed: Collection[str]) -> bool:
     return host.lower() in wanted or name in wanted or _is_loopback(name)
 
 
+def blank_at(base_url: str, path: str = '/') -> Request:
+    """A request to that address; webob makes none to a socket's."""
+    parts = urlsplit(base_url)
+    request = Request.blank(path, base_url=f'http://localhost{parts.path.rstrip("/")}')
+    request.environ.update({'wsgi.url_scheme': parts.scheme, 'HTTP_HOST': parts.netloc})
+    return request
+
+
 def _name_of(host: str) -> str | None:
+    # Nothing that two readers could read as two hosts, or as part of a path.
+    if not HOST.fullmatch(host):
+        return None
     try:
-        return urlsplit(f'//{host}').hostname
+        parts = urlsplit(f'//{host}')
+        return parts.hostname if parts.port is None or parts.port else None
     except ValueError:
         return None
 

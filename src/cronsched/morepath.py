@@ -33,10 +33,9 @@ import morepath
 from itsdangerous import BadSignature, Signer
 from morepath.core import excview_tween_factory
 from morepath.publish import resolve_model
-from webob import Request as BlankRequest
 
 from cronsched.errors import ConfigurationError, CronError
-from cronsched.hosts import is_trusted
+from cronsched.hosts import blank_at, is_trusted
 from cronsched.job import Job
 from cronsched.settings import Settings
 from cronsched.site import Site, ledger_of, secrets_of
@@ -125,7 +124,7 @@ class CronApp(morepath.App):
 
     def _start_at(self, path: str, expected: str | None = None) -> str | None:
         """Start the application at `path`, if it is the one expected."""
-        blank = BlankRequest.blank(path.rstrip('/') + '/cronjobs/-', base_url=_base_url(self))
+        blank = blank_at(_base_url(self), path.rstrip('/') + '/cronjobs/-')
         request = self.request(blank.environ)
         resolve_model(request)   # finds no job, but the mounted application
         found = request.app
@@ -173,8 +172,7 @@ def cronjob_tween_factory(app: CronApp, handler: Any) -> Any:
 
     def linker(request: Any) -> Any | None:
         if settings.base_url is not None:
-            blank = BlankRequest.blank('/', base_url=settings.base_url)
-            linking = app.request(blank.environ)
+            linking = app.request(blank_at(settings.base_url).environ)
             linking.app = request.app
             return linking
         if is_trusted(request.host, settings.allowed_hosts):
