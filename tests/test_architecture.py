@@ -77,13 +77,12 @@ MODULES = {
     for floor, modules in enumerate(
         (
             '_cronsched _version',
-            'errors phrases hosts locks terminal',
-            'zones options directories times moves steps clock',
-            'describe',
-            'lint',
+            'errors hosts locks',
+            'zones options directories clock',
+            'english',
             'schedule ledger',
-            'signing settings catchup explain sources reasons',
-            'site overview',
+            'signing settings catchup',
+            'site',
             'delivery',
             'job',
             'registry takeover',
@@ -91,12 +90,10 @@ MODULES = {
             'reporter',
             'scheduler',
             'bound execution',
-            'weaving virtual',
-            'morepath onegov check status',
-            'isolation',
-            'testing',
-            'pytest_plugin cli',
-            '__init__ __main__',
+            'weaving',
+            'morepath onegov',
+            'testing cli',
+            '__init__',
         )
     )
     for module in modules.split()

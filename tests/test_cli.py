@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from cronsched.cli import main
-from cronsched.sources import in_crontab, in_python
-from cronsched.terminal import Terminal, printable, table
+from cronsched.cli.sources import in_crontab, in_python
+from cronsched.cli.terminal import Terminal, printable, table
 
 CRONTAB = """\
 # Jobs of the town
@@ -145,7 +145,7 @@ def test_next_shows_seconds_where_there_are(capsys: pytest.CaptureFixture[str]) 
 def test_next_begins_now(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('cronsched.explain.time.time', lambda: 1_800_000_000.7)
+    monkeypatch.setattr('cronsched.cli.explain.time.time', lambda: 1_800_000_000.7)
     (run,) = data(capsys, 'next', '* * * * * *', '-n', '1')['runs']
     assert run['epoch'] == 1_800_000_001
 

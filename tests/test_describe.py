@@ -11,7 +11,7 @@ from expressions import random_expression
 from rows import rows
 
 from cronsched import Schedule
-from cronsched.phrases import listing, months, numbers, ordinal, weekdays
+from cronsched.english.phrases import listing, months, numbers, ordinal, weekdays
 
 
 @pytest.mark.parametrize(('expression', 'zone', 'description'), rows('describe.tsv'))

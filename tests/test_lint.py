@@ -9,14 +9,14 @@ import pytest
 from rows import rows
 
 from cronsched import CronWarning, Schedule
-from cronsched.lint import Finding, lint, warn
+from cronsched.english.lint import Finding, lint, warn
 
 NOW = 1795478400   # 2026-11-24T00:00Z
 
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('cronsched.lint.time.time', lambda: NOW)
+    monkeypatch.setattr('cronsched.english.lint.time.time', lambda: NOW)
 
 
 def found(expression: str, zone: str = 'UTC') -> list[str]:
@@ -65,7 +65,7 @@ def test_what_is_listed_in_place_of_a_step_means_the_same() -> None:
 @pytest.mark.parametrize('year', range(2027, 2037))
 def test_every_gap_in_zurich_is_foreseen(year: int, monkeypatch: pytest.MonkeyPatch) -> None:
     now = datetime(year, 1, 1, tzinfo=UTC)
-    monkeypatch.setattr('cronsched.lint.time.time', now.timestamp)
+    monkeypatch.setattr('cronsched.english.lint.time.time', now.timestamp)
     schedule = Schedule('30 2 * * *', 'Europe/Zurich')
     sunday = Schedule('0 0 * MAR SUN#L').next(now)
     assert sunday is not None

@@ -404,7 +404,7 @@ def test_it_runs_daily(virtual_clock):
 def test_there_is_a_fixture(tmp_path):
     (tmp_path / 'test_app.py').write_text(A_TEST)
     done = subprocess.run(
-        [sys.executable, '-m', 'pytest', '-q', '-p', 'cronsched.pytest_plugin', str(tmp_path)],
+        [sys.executable, '-m', 'pytest', '-q', '-p', 'cronsched.testing.pytest_plugin', tmp_path],
         cwd=tmp_path, capture_output=True, text=True, timeout=60,
     )
     assert '1 passed' in done.stdout, done.stdout

@@ -20,9 +20,9 @@ from typing import Any
 
 from cronsched import zones  # noqa: F401  (tells the native side how to find zones)
 from cronsched._cronsched import Schedule, Zone
-from cronsched.describe import describe
+from cronsched.english.describe import describe
+from cronsched.english.lint import lint
 from cronsched.errors import ExpressionError
-from cronsched.lint import lint
 
 __all__ = ['Schedule', 'expression_of']
 

@@ -14,8 +14,8 @@ import dectate
 from morepath.directive import SettingAction
 from morepath.settings import SettingRegistry
 
-from cronsched.english import lint
 from cronsched.bound import ApplicationBoundCronjobs
+from cronsched.english import lint
 from cronsched.errors import CronError
 from cronsched.execution import OUTCOME_HEADER, Unclaimed, expect, run_job, settle
 from cronsched.job import CRONJOB_ID_SALT, NOT_SAID, Job

@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from cronsched.phrases import listing
+from cronsched.english.phrases import listing
 
 __all__ = ['CYCLES', 'judge']
 

@@ -18,7 +18,7 @@ from operator import itemgetter
 from typing import Any
 
 from cronsched._cronsched import Schedule
-from cronsched.phrases import (
+from cronsched.english.phrases import (
     MONTHS,
     SHORTEST_RANGE,
     WEEKDAYS,
@@ -29,7 +29,7 @@ from cronsched.phrases import (
     runs,
     weekdays,
 )
-from cronsched.times import describe_times
+from cronsched.english.times import describe_times
 
 __all__ = ['describe', 'describe_days', 'describe_parts']
 

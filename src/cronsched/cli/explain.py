@@ -22,10 +22,10 @@ from math import ceil, floor
 from typing import Any
 
 from cronsched._cronsched import Schedule
+from cronsched.cli.terminal import Terminal, table
+from cronsched.english.lint import lint
+from cronsched.english.moves import move_of
 from cronsched.errors import OptionError
-from cronsched.lint import lint
-from cronsched.moves import move_of
-from cronsched.terminal import Terminal, table
 
 __all__ = ['add_explain', 'add_next', 'as_data']
 

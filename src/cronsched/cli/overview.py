@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from cronsched.cli.reasons import schedule_of, time_text
+from cronsched.cli.terminal import Terminal
 from cronsched.ledger import KnownJob, Ledger, Row
-from cronsched.reasons import schedule_of, time_text
-from cronsched.terminal import Terminal
 
 __all__ = ['history_row', 'printable', 'row_data', 'status_of', 'status_row']
 

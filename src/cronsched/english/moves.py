@@ -20,7 +20,7 @@ from itertools import islice
 from typing import Literal
 
 from cronsched._cronsched import Schedule, Zone
-from cronsched.phrases import listing
+from cronsched.english.phrases import listing
 
 __all__ = ['Gap', 'Move', 'gap_at', 'local_text', 'move_of', 'next_gap', 'skipped_in']
 

@@ -19,11 +19,11 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 
 from cronsched._version import __version__
-from cronsched.check import add_check
+from cronsched.cli.check import add_check
+from cronsched.cli.explain import add_explain, add_next
+from cronsched.cli.status import add_commands
+from cronsched.cli.terminal import Terminal, close_after_broken_pipe, printable
 from cronsched.errors import CronError
-from cronsched.explain import add_explain, add_next
-from cronsched.status import add_commands
-from cronsched.terminal import Terminal, close_after_broken_pipe, printable
 
 __all__ = ['main']
 
@@ -70,6 +70,3 @@ def _parser() -> argparse.ArgumentParser:
     add_commands(commands)
     return parser
 
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cronsched._cronsched import Schedule
-from cronsched.describe import describe_days
+from cronsched.english.describe import describe_days
+from cronsched.english.moves import Gap, local_text, next_gap, skipped_in
+from cronsched.english.phrases import MONTHS, WEEKDAYS, listing, months, numbers, progression
+from cronsched.english.steps import CYCLES, judge
 from cronsched.errors import CronWarning
-from cronsched.moves import Gap, local_text, next_gap, skipped_in
-from cronsched.phrases import MONTHS, WEEKDAYS, listing, months, numbers, progression
-from cronsched.steps import CYCLES, judge
 
 __all__ = ['Finding', 'lint', 'warn']
 

@@ -11,7 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 
-from cronsched.phrases import SHORTEST_RANGE, clock, listing, numbers, plural, progression, runs
+from cronsched.english.phrases import (
+    SHORTEST_RANGE,
+    clock,
+    listing,
+    numbers,
+    plural,
+    progression,
+    runs,
+)
 
 __all__ = ['describe_times']
 

@@ -20,10 +20,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cronsched.cli.explain import as_data
+from cronsched.cli.sources import Written, in_crontab, read
+from cronsched.cli.terminal import Terminal, printable
 from cronsched.errors import ConfigurationError, CronError
-from cronsched.explain import as_data
-from cronsched.sources import Written, in_crontab, read
-from cronsched.terminal import Terminal, printable
 
 __all__ = ['add_check']
 

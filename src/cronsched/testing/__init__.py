@@ -31,12 +31,12 @@ from cronsched import clock, scheduler
 from cronsched._cronsched import Event, sign_headers
 from cronsched.bound import ApplicationBoundCronjobs
 from cronsched.errors import SchedulerError
-from cronsched.isolation import base_of, isolated, reach, registries_of
 from cronsched.job import Job
 from cronsched.ledger import Ledger, Run
 from cronsched.registry import StartedHere, jobs_of
 from cronsched.site import Site, site_of
-from cronsched.virtual import Answer, Deliverer, VirtualService, send
+from cronsched.testing.isolation import base_of, isolated, reach, registries_of
+from cronsched.testing.virtual import Answer, Deliverer, VirtualService, send
 
 __all__ = ['VirtualClock', 'VirtualRun', 'run']
 

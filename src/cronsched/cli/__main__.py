@@ -1,0 +1,6 @@
+"""`python -m cronsched.cli`."""
+
+from cronsched.cli import main
+
+if __name__ == '__main__':
+    raise SystemExit(main())
