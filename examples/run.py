@@ -32,7 +32,9 @@ SECONDS = float(os.environ.get('DEMO_SECONDS', '130'))
 VISITED = ('zug', 'uri')
 
 SERVERS = {
-    'gunicorn': ('gunicorn', '--workers=2', '--log-level=warning', '--bind={bind}', 'town:serve()'),
+    'gunicorn': (
+        'gunicorn', '--workers=2', '--log-level=warning', '--bind={bind}', 'town:serve()',
+    ),
     'waitress': ('waitress', '--listen={bind}', '--call', 'town:serve'),
 }
 
