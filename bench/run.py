@@ -100,7 +100,7 @@ def moments() -> None:
     row('seeded offset', f'{us["original offset"]:.1f} µs', f'{us["cronsched offset"]:.1f} µs',
         '4.5 µs')
     row('`next_epoch` from Python', '-', f'{us["cronsched next_epoch"]:.3f} µs', '0.15 µs')
-    for name in ('cronsim parse + next', 'apscheduler next', 'croniter parse + next'):
+    for name in ('cronsim parse + next', 'apscheduler parse + next', 'croniter parse + next'):
         if name in us:
             ratio = us[name] / us['cronsched parse + next_epoch']
             row(f'parse + next, Europe/Zurich, beside {name}', f'{us[name]:.1f} µs',
