@@ -41,6 +41,24 @@ static PyObject *schedule_wrap(PyTypeObject *type, const struct cs_expr *expr,
     return (PyObject *)self;
 }
 
+/* The expression as UTF-8 (Borrowed), or NULL with an exception; a lone
+ * surrogate is a fault of the expression like any other. */
+static const char *expression_text(struct binding_state *state,
+                                   PyObject *expression, Py_ssize_t *size)
+{
+    const char *text = PyUnicode_AsUTF8AndSize(expression, size);
+    struct cs_error error;
+
+    if (text || !PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
+        return text;
+    PyErr_Clear();
+    (void)cs_error_set(&error, CS_SYNTAX,
+                       "the expression has half of a character (a lone "
+                       "surrogate)");
+    cs_error_hint(&error, "write numbers, names and * / , - only");
+    return binding_raise(state, &error, expression);
+}
+
 static PyObject *schedule_make(PyTypeObject *type, PyObject *expression,
                                PyObject *timezone, PyObject *seed)
 {
@@ -56,7 +74,7 @@ static PyObject *schedule_make(PyTypeObject *type, PyObject *expression,
                      expression);
         return NULL;
     }
-    text = PyUnicode_AsUTF8AndSize(expression, &size);
+    text = expression_text(state, expression, &size);
     if (!text || binding_seed(seed, &seed_text, &seed_size) < 0)
         return NULL;
     if (cs_expr_parse(text, (size_t)size, seed_text, (size_t)seed_size, &expr,
