@@ -25,9 +25,14 @@ def run_python(*parts: str, seconds: float = PATIENCE, status: int = 0) -> str:
     return done.stdout
 
 
+# A shell lets what it starts in the background ignore interrupts, and that is
+# inherited; under a CI, it may have been.
+INTERRUPTIBLE = 'import signal; signal.signal(signal.SIGINT, signal.default_int_handler)'
+
+
 def command(*parts: str) -> list[str]:
     """The arguments of a process that runs these parts, warnings as errors."""
-    code = '\n'.join(map(textwrap.dedent, parts))
+    code = '\n'.join([INTERRUPTIBLE, *map(textwrap.dedent, parts)])
     return [
         sys.executable, '-X', 'faulthandler', '-W', 'error',
         '-W', "ignore:'cgi' is deprecated", '-c', code,
