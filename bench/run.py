@@ -1,7 +1,7 @@
 """All figures, as a table: `make bench`.
 
-Each figure is measured several times, the two sides in turn on the same
-machine in the same run; the table shows medians and the ratio. Some need
+Each figure but the ledger's is measured several times, both sides on the same
+machine in the same run; the table shows medians. Some need
 nginx, pycurl, cronsim, croniter or APScheduler; what is missing is said, not
 guessed.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shutil
 import statistics
 import subprocess
@@ -113,8 +112,7 @@ def moments() -> None:
 def ledger() -> None:
     if (HERE / 'bench_ledger.py').exists():
         for line in run(sys.executable, 'bench_ledger.py').splitlines():
-            if re.match(r'\|', line):
-                print(line, flush=True)
+            print(line, flush=True)
 
 
 def main() -> None:
