@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := $(wildcard src/_cronsched.c src/binding/*.[ch] src/core/*.[ch])
+SOURCES := $(wildcard src/_cronsched.c src/binding/*.[ch] src/core/*/*.[ch])
 PYTEST := $(BIN)/python -X dev -m pytest
 
 .PHONY: demo test test-c test-tsan test-python lint bench zones fuzz soak build clean system
@@ -29,7 +29,7 @@ $(VENV)/.made: | system
 	$(BIN)/python -m pip install -q --upgrade pip 'setuptools>=77' wheel
 	touch $@
 
-$(VENV)/.built: $(VENV)/.made pyproject.toml setup.cfg $(SOURCES)
+$(VENV)/.built: $(VENV)/.made pyproject.toml setup.py $(SOURCES)
 	$(BIN)/python -m pip install -q --no-build-isolation -e '.[test]'
 	touch $@
 

@@ -21,8 +21,9 @@ from pathlib import Path
 from statistics import median
 
 from cronsched._cronsched import sign_headers
+from cronsched.base.keys import derive_key
 from cronsched.ledger import Ledger, Run, open_ledger
-from cronsched.signing import derive_key, verify
+from cronsched.web.signing import verify
 
 ROUNDS = 5
 RUNS = 1000

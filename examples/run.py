@@ -24,8 +24,8 @@ from pathlib import Path
 
 from town import TOWNS, Town
 
+from cronsched.jobs.registry import jobs_of
 from cronsched.ledger import Ledger, Row, open_ledger
-from cronsched.registry import jobs_of
 
 HERE = Path(__file__).parent
 SECONDS = float(os.environ.get('DEMO_SECONDS', '130'))

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "expr.h"
+#include "core/cron/expr.h"
 
 static void insist(bool is_true)
 {

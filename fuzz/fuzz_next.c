@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "../tests/c/test_zones.h"
-#include "next.h"
+#include "core/cron/next.h"
 
 #define LINE_SIZE 120
 

@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "tzrule.h"
+#include "core/zone/tzrule.h"
 
 #define DAY_S INT64_C(86400)
 

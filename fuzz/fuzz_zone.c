@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "zone.h"
+#include "core/zone/zone.h"
 
 #define SPANS_MOST 2500
 

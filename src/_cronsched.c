@@ -7,8 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "core/offset.h"
-#include "core/sign.h"
+#include "core/cron/offset.h"
+#include "core/http/sign.h"
 
 static struct binding_state *state_of(PyObject *module)
 {

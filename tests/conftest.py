@@ -20,6 +20,6 @@ def own_directories(
         directory.mkdir(mode=0o700)
         monkeypatch.setenv(variable, str(directory))
     yield tmp_path
-    scheduler = sys.modules.get('cronsched.scheduler')
+    scheduler = sys.modules.get('cronsched.scheduler.process')
     if scheduler is not None:
         scheduler.stop()

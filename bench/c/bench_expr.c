@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "expr.h"
+#include "core/cron/expr.h"
 
 static uint64_t parse(const void *context, size_t rounds)
 {

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "bench.h"
-#include "http.h"
+#include "core/http/http.h"
 
 #define URL_SIZE 128
 #define MOST_ROUNDS 101

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "lease.h"
+#include "core/sched/lease.h"
 
 struct probe {
     struct cs_lease *lease;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "../../tests/c/test_zones.h"
-#include "next.h"
+#include "core/cron/next.h"
 
 #define INSTANTS 4096
 #define FROM_S INT64_C(1577836800)       /* 2020-01-01 */

@@ -17,9 +17,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "../core/expr.h"
-#include "../core/status.h"
-#include "../core/zone.h"
+#include "core/cron/expr.h"
+#include "core/base/status.h"
+#include "core/zone/zone.h"
 
 struct binding_state {
     /* Owned, all objects. */

@@ -1,5 +1,5 @@
 /* Conversions: aware datetimes to UTC seconds and back, header lines. */
-#include "binding.h"
+#include "binding/binding.h"
 
 #include <math.h>
 
@@ -10,7 +10,7 @@
 #include <datetime.h>
 #pragma GCC diagnostic pop
 
-#include "../core/civil.h"
+#include "core/zone/civil.h"
 
 #define MOST_EPOCH_S 253402300800.0   /* the year 10000 */
 

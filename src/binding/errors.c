@@ -1,5 +1,5 @@
 /* A core status becomes an exception here, and nowhere else. */
-#include "binding.h"
+#include "binding/binding.h"
 
 static PyObject *class_of(const struct binding_state *state,
                           enum cs_status status, PyObject *expression)

@@ -1,9 +1,9 @@
 /* Schedule: an expression in a zone as a Python object. */
-#include "binding.h"
+#include "binding/binding.h"
 
 #include <stdbool.h>
 
-#include "../core/next.h"
+#include "core/cron/next.h"
 
 /* ------------------------------------------------------------------------ */
 /* Making one                                                                */

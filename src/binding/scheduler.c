@@ -1,14 +1,14 @@
 /* Scheduler: the native scheduler as a Python object. The GIL is released
  * around every call that takes the core's mutex.
  */
-#include "binding.h"
+#include "binding/binding.h"
 
 #include <math.h>
 #include <stdbool.h>
 
-#include "../core/mem.h"
-#include "../core/offset.h"
-#include "../core/sched.h"
+#include "core/base/mem.h"
+#include "core/cron/offset.h"
+#include "core/sched/sched.h"
 
 #define MOST_EVENTS 1024
 

@@ -1,5 +1,5 @@
 /* Zone: TZif bytes as a Python object, and how a name becomes one. */
-#include "binding.h"
+#include "binding/binding.h"
 
 static PyObject *zone_wrap(PyTypeObject *type, struct cs_zone *zone,
                            PyObject *name, PyObject *tzinfo)

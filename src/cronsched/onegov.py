@@ -26,14 +26,10 @@ import morepath
 from morepath.core import excview_tween_factory
 
 from cronsched._cronsched import parse_cron
-from cronsched.bound import ApplicationBoundCronjobs
-from cronsched.execution import CronRun
-from cronsched.job import Job
-from cronsched.registry import register_cronjob
-from cronsched.reporter import CRONJOB_MAX_DURATION
-from cronsched.settings import Settings
-from cronsched.site import Site, ledger_of, secrets_of
-from cronsched.weaving import (
+from cronsched.jobs.job import Job
+from cronsched.jobs.registry import register_cronjob
+from cronsched.jobs.settings import Settings
+from cronsched.morepath.directives import (
     CronjobAction,
     CronjobDirective,
     find_job,
@@ -42,6 +38,10 @@ from cronsched.weaving import (
     respond,
     start,
 )
+from cronsched.scheduler.bound import ApplicationBoundCronjobs
+from cronsched.scheduler.reporter import CRONJOB_MAX_DURATION
+from cronsched.scheduler.site import Site, ledger_of, secrets_of
+from cronsched.web.receive import CronRun
 
 __all__ = [
     'CRONJOB_FORMAT',

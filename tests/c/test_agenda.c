@@ -1,13 +1,13 @@
 /* The rules of the agenda, as rows: tests/data/agenda.tsv says what happens
  * and what must come of it. Then the numbers: a year, a million, the limits.
  */
-#include "agenda.h"
+#include "core/sched/agenda.h"
 
 #include <stdlib.h>
 #include <time.h>
 
 #include "check.h"
-#include "mem.h"
+#include "core/base/mem.h"
 
 #define ROWS "tests/data/agenda.tsv"
 #define EPOCH_S INT64_C(1767571200)   /* 2026-01-05T00:00:00Z, a Monday */

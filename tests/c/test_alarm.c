@@ -9,7 +9,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "alarm.h"
+#include "core/base/alarm.h"
 #include "check.h"
 
 static int cancelled_reads, cancelled_settings, unsupported_settings;

@@ -1,5 +1,5 @@
 #include "check.h"
-#include "civil.h"
+#include "core/zone/civil.h"
 
 /* The calendar by counting, the slow and obvious way. */
 static int is_leap(int year)

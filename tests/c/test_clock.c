@@ -1,5 +1,5 @@
 #include "check.h"
-#include "clock.h"
+#include "core/base/clock.h"
 
 static void test_seconds_round_down_also_before_1970(void)
 {

@@ -1,6 +1,6 @@
 /* The days of an expression, against each day asked by itself: is it the one
  * the rule's words describe? The calendar of the oracle is libc's. */
-#include "days.h"
+#include "core/cron/days.h"
 
 #include <stdbool.h>
 #include <time.h>

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "digest.h"
+#include "core/base/digest.h"
 
 static const char *to_hex(const uint8_t *bytes, size_t size)
 {

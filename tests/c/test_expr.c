@@ -2,7 +2,7 @@
  * every range and step of every field against counting; and the longest
  * texts.
  */
-#include "expr.h"
+#include "core/cron/expr.h"
 
 #include <stdlib.h>
 #include <string.h>

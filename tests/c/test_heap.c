@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "heap.h"
+#include "core/base/heap.h"
 
 struct timer {
     int name;

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "http.h"
-#include "mem.h"
+#include "core/http/http.h"
+#include "core/base/mem.h"
 #include "server.h"
 
 static struct server server;

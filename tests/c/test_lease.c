@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "lease.h"
-#include "mem.h"
+#include "core/sched/lease.h"
+#include "core/base/mem.h"
 
 static char directory[64];
 

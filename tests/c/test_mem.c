@@ -1,7 +1,7 @@
 #include <stdint.h>
 
 #include "check.h"
-#include "mem.h"
+#include "core/base/mem.h"
 
 static void test_zeroed_memory_is_zero(void)
 {

@@ -2,7 +2,7 @@
  * other keys, CPython's `random.Random(n).getrandbits(32)`, where n is the
  * key read as one little-endian integer. */
 #include "check.h"
-#include "mt19937.h"
+#include "core/cron/mt19937.h"
 
 static void test_it_agrees_with_the_reference_output(void)
 {

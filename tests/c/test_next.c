@@ -1,7 +1,7 @@
 /* Rows written by hand, and every instant around many transitions against
  * the rule applied second by second: a wall clock that is watched going by.
  */
-#include "next.h"
+#include "core/cron/next.h"
 
 #include <stdlib.h>
 #include <time.h>

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "mem.h"
-#include "offset.h"
+#include "core/base/mem.h"
+#include "core/cron/offset.h"
 
 struct row {
     char *seed;

@@ -1,6 +1,6 @@
 #include "check.h"
-#include "mem.h"
-#include "ring.h"
+#include "core/base/mem.h"
+#include "core/base/ring.h"
 
 struct event { int number; char letter; };
 

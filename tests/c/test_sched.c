@@ -1,7 +1,7 @@
 /* The scheduler as a whole, against a real server on loopback. What can be
  * tried by a manual clock is; the rest waits for events, never for a while.
  */
-#include "sched.h"
+#include "core/sched/sched.h"
 
 #include <curl/curl.h>
 #include <dirent.h>
@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "mem.h"
+#include "core/base/mem.h"
 #include "server.h"
 
 #define S CS_NS_PER_S

@@ -3,8 +3,8 @@
  *   b64encode(hmac.digest(key, f'{id}.{now}.', 'sha256'))
  */
 #include "check.h"
-#include "mem.h"
-#include "sign.h"
+#include "core/base/mem.h"
+#include "core/http/sign.h"
 
 /* 200 letters of two bytes: longer than what fits on the stack. */
 static char long_job[401];

@@ -1,6 +1,6 @@
 #include "check.h"
-#include "mem.h"
-#include "table.h"
+#include "core/base/mem.h"
+#include "core/base/table.h"
 
 static int items[1000];
 

@@ -3,13 +3,13 @@
  * fails, nothing crashes, nothing leaks (the sanitizers see to that), and in
  * the end every run has been sent once.
  */
-#include "sched.h"
+#include "core/sched/sched.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "check.h"
-#include "mem.h"
+#include "core/base/mem.h"
 #include "server.h"
 
 #define S CS_NS_PER_S

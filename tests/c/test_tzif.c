@@ -1,5 +1,5 @@
 /* What is a TZif file, and above all what is not. */
-#include "tzif.h"
+#include "core/zone/tzif.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 #include "check.h"
-#include "tzrule.h"
+#include "core/zone/tzrule.h"
 
 static const struct {
     const char *text;

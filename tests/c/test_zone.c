@@ -1,9 +1,9 @@
-#include "zone.h"
+#include "core/zone/zone.h"
 
 #include <pthread.h>
 
 #include "check.h"
-#include "mem.h"
+#include "core/base/mem.h"
 #include "tzif_writer.h"
 
 #define HOUR_S 3600

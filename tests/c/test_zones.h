@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "zone.h"
+#include "core/zone/zone.h"
 
 #define TEST_TRANSITIONS 6
 

@@ -20,7 +20,7 @@ from servers import served
 
 from cronsched._cronsched import sign_headers
 from cronsched.morepath import CronApp
-from cronsched.weaving import find_job
+from cronsched.morepath.directives import find_job
 
 FORGERIES = 10_000
 NAMES = ('one', 'two')

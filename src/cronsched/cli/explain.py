@@ -23,9 +23,9 @@ from typing import Any
 
 from cronsched._cronsched import Schedule
 from cronsched.cli.terminal import Terminal, table
-from cronsched.english.lint import lint
-from cronsched.english.moves import move_of
 from cronsched.errors import OptionError
+from cronsched.schedule.english.lint import lint
+from cronsched.schedule.english.moves import move_of
 
 __all__ = ['add_explain', 'add_next', 'as_data']
 

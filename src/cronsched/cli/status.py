@@ -26,14 +26,14 @@ from difflib import get_close_matches
 from typing import Any
 from urllib.parse import quote
 
+from cronsched.base.directories import state_directory
 from cronsched.cli.overview import history_row, printable, row_data, status_of, status_row
 from cronsched.cli.reasons import explain, schedule_of, time_text
 from cronsched.cli.terminal import Terminal, table
-from cronsched.directories import state_directory
 from cronsched.errors import CronError
 from cronsched.ledger import KnownJob, Ledger, open_ledger
 from cronsched.ledger.sqlite import SQLiteLedger
-from cronsched.site import LEDGER_FILE
+from cronsched.scheduler.site import LEDGER_FILE
 
 __all__ = ['add_commands']
 

@@ -12,7 +12,7 @@ Example::
 job, scheduled) in a store that all receivers share.
 """
 
-from cronsched.ledger.base import (
+from cronsched.ledger.protocol import (
     OUTCOMES,
     Application,
     Claim,

@@ -27,14 +27,15 @@ from typing import Any, Self
 
 from webob import Response
 
-from cronsched import clock, scheduler
 from cronsched._cronsched import Event, sign_headers
-from cronsched.bound import ApplicationBoundCronjobs
+from cronsched.base import clock
 from cronsched.errors import SchedulerError
-from cronsched.job import Job
+from cronsched.jobs.job import Job
+from cronsched.jobs.registry import StartedHere, jobs_of
 from cronsched.ledger import Ledger, Run
-from cronsched.registry import StartedHere, jobs_of
-from cronsched.site import Site, site_of
+from cronsched.scheduler import process as scheduler
+from cronsched.scheduler.bound import ApplicationBoundCronjobs
+from cronsched.scheduler.site import Site, site_of
 from cronsched.testing.isolation import base_of, isolated, reach, registries_of
 from cronsched.testing.virtual import Answer, Deliverer, VirtualService, send
 

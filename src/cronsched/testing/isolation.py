@@ -21,9 +21,9 @@ from typing import Any, Final
 from morepath.publish import resolve_model
 
 from cronsched.errors import SchedulerError
-from cronsched.hosts import blank_at
-from cronsched.settings import Settings
-from cronsched.site import forget_ledger
+from cronsched.jobs.settings import Settings
+from cronsched.morepath.blank import blank_at
+from cronsched.scheduler.site import forget_ledger
 
 __all__ = ['base_of', 'isolated', 'reach', 'registries_of']
 

@@ -24,10 +24,10 @@ from typing import Any, Final
 from webob import Response
 
 from cronsched._cronsched import Delivery, Event, Scheduler
-from cronsched.execution import OUTCOME_HEADER
-from cronsched.hosts import blank_at
-from cronsched.scheduler import Service
-from cronsched.settings import Settings
+from cronsched.jobs.settings import Settings
+from cronsched.morepath.blank import blank_at
+from cronsched.scheduler.process import Service
+from cronsched.web.receive import OUTCOME_HEADER
 
 __all__ = ['Answer', 'Deliverer', 'VirtualService', 'send']
 

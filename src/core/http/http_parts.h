@@ -1,0 +1,56 @@
+/* What the files of the room http share: http.c (transfers and connections),
+ * http_request.c (what is sent) and http_answer.c (what comes back). The only
+ * include of curl.
+ */
+#ifndef CS_HTTP_PARTS_H
+#define CS_HTTP_PARTS_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/base/clock.h"
+#include "core/http/http.h"
+#include "core/base/status.h"
+
+#if LIBCURL_VERSION_NUM < 0x074400
+#error "cronsched needs libcurl 7.68 or newer (curl_multi_poll)"
+#endif
+
+struct cs_http_link { struct cs_http_link *prev, *next; };
+
+/* One request and its answer. */
+struct cs_http_transfer {
+    struct cs_http_link link;    /* First: a link is its transfer. */
+    CURL *easy;                  /* Owned. */
+    struct curl_slist *headers;  /* Owned: one block, the texts behind it. */
+    size_t headers_size;
+    struct cs_mono began;
+    size_t head_size;            /* bytes of the answer's head so far */
+    size_t body_size;            /* bytes of the answer's body so far */
+    bool head_ended;             /* lines from now on are trailers */
+    bool cut;                    /* we ended it: the body is long enough */
+    bool to_socket;              /* the handle has a unix socket's path set */
+    struct cs_http_answer answer;
+    char words[CURL_ERROR_SIZE]; /* what libcurl says went wrong */
+};
+
+/* Tell the handle of `transfer` what to send. `reader` is for reading URLs
+ * with. CS_NOMEM, CS_SYNTAX. */
+enum cs_status cs_http_prepare(struct cs_http_transfer *transfer,
+                               const struct cs_http_request *request,
+                               CURLU *reader, struct cs_error *error);
+
+/* The answer begins: forget the one before. */
+void cs_http_answer_begin(struct cs_http_transfer *transfer, void *tag);
+
+/* libcurl's callbacks for a line of the head and a piece of the body; the
+ * context is the transfer. */
+size_t cs_http_on_header(char *line, size_t one, size_t size, void *context);
+size_t cs_http_on_body(char *bytes, size_t one, size_t size, void *context);
+
+/* The transfer ended with `code`: complete its answer. */
+void cs_http_answer_end(struct cs_http_transfer *transfer, CURLcode code,
+                        struct cs_mono now);
+
+#endif

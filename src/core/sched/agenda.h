@@ -1,0 +1,250 @@
+/* What is to be done, and when: the calls of every application id, the runs
+ * that came of them, and all rules about a run (catch-up, overlap, limits,
+ * retries). It knows no thread, no socket and no clock: time is an argument,
+ * and what it decides is handed out, so that the real thread and a test's
+ * virtual clock drive the very same code. Not locked: the caller serialises.
+ *
+ * Life of a run: collect() makes it from a call that is due -> it waits, in
+ * due order, for room under the limits -> take() hands it out to be sent ->
+ * finish() says what came back -> it ends (an event), or backs off and waits
+ * again.
+ *
+ * Handles are those of `table`. 0 is never a handle.
+ */
+#ifndef CS_AGENDA_H
+#define CS_AGENDA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/clock.h"
+#include "core/cron/expr.h"
+#include "core/base/status.h"
+#include "core/zone/zone.h"
+
+#define CS_KEY_SIZE 32
+
+enum cs_overlap { CS_OVERLAP_SKIP, CS_OVERLAP_QUEUE, CS_OVERLAP_ALLOW };
+
+/* How the runs of a job are treated. */
+struct cs_policy {
+    int32_t timeout_ms;          /* of one attempt; > 0; default 3,600,000 */
+    int32_t connect_timeout_ms;  /* > 0; default 10,000 */
+    int32_t backoff_ms;          /* before the 2nd attempt; doubles each time,
+                                    at most 10 minutes; default 1,000 */
+    int32_t catch_up_s;          /* a run later than this is missed (0 is as 1:
+                                    nobody is punctual); -1: never too late;
+                                    default 600 */
+    uint16_t retries;            /* attempts after the first; default 0 */
+    uint8_t overlap;             /* enum cs_overlap */
+    bool coalesce;               /* of several late runs only the latest; else
+                                    each, in order, one at a time whatever
+                                    `overlap` says; default true */
+    bool once;                   /* one run, then the call is finished */
+    bool post;                   /* POST, else GET */
+    bool claims;                 /* the receiver claims runs: a request that
+                                    got no answer is delivered again (the same
+                                    attempt, up to 5 times, 250 ms doubling;
+                                    it cannot run twice), and connections
+                                    are reused */
+};
+
+void cs_policy_default(struct cs_policy *policy);
+
+enum cs_outcome {
+    CS_OUTCOME_NONE,             /* not ended */
+    CS_OUTCOME_OK, CS_OUTCOME_FAILED, CS_OUTCOME_TIMED_OUT,
+    CS_OUTCOME_UNREACHABLE, CS_OUTCOME_SKIPPED_OVERLAP,
+    CS_OUTCOME_SKIPPED_PAUSED, CS_OUTCOME_MISSED, CS_OUTCOME_LOST,
+    CS_OUTCOME_DUPLICATE         /* the receiver had it already: it knows the
+                                    outcome, we do not */
+};
+
+/* "ok", "failed", ... "duplicate"; "" for NONE. */
+const char *cs_outcome_name(enum cs_outcome outcome);
+
+enum cs_event_kind {
+    CS_EVENT_OWNED,      /* we fire this application id's calls from now on;
+                            `at` is the boundary: what was due before it is
+                            the catch-up's, what is due after it is ours */
+    CS_EVENT_DISOWNED,   /* no longer */
+    CS_EVENT_STARTED,    /* an attempt is being sent */
+    CS_EVENT_RETRY,      /* an attempt failed, another follows; as ENDED */
+    CS_EVENT_ENDED,      /* the run has its outcome */
+    CS_EVENT_SKIPPED,    /* never sent: outcome SKIPPED_OVERLAP */
+    CS_EVENT_MISSED,     /* never sent: scheduled_s to until_s, `count` of
+                            them (all recurrences of the call in between);
+                            -1 for more than 100,000 */
+    CS_EVENT_CLOCK,      /* the wall clock was set; `step_ns` */
+    CS_EVENT_FAULT       /* the scheduler itself has trouble: `detail` */
+};
+
+struct cs_event {
+    enum cs_event_kind kind;
+    enum cs_outcome outcome;
+    uint64_t app, call, job;     /* handles; 0 where none */
+    int64_t scheduled_s, until_s, count;
+    int64_t step_ns;
+    struct cs_wall due, at;      /* `at`: when it happened */
+    int64_t took_ns;             /* of the attempt */
+    int32_t attempt;             /* from 1 */
+    int32_t status;              /* HTTP, or 0 */
+    char *detail;                /* Owned by whoever holds the event; the first
+                                    KiB of a failed answer or libcurl's words;
+                                    NULL when there is nothing to say */
+};
+
+void cs_event_fini(struct cs_event *event);   /* frees `detail` */
+
+struct cs_agenda;
+
+struct cs_limits {
+    uint32_t per_process;       /* attempts in flight; default 32 */
+    uint32_t per_application;   /* default 4 */
+};
+
+/* `emit` receives every event (and its `detail`) at once, on the calling
+ * thread, in order. CS_NOMEM. */
+enum cs_status cs_agenda_new(const struct cs_limits *limits,
+                             void (*emit)(void *context,
+                                          struct cs_event *event),
+                             void *context, struct cs_agenda **agenda);
+void cs_agenda_free(struct cs_agenda *agenda);   /* NULL is allowed */
+
+/* -- jobs, applications, calls ---------------------------------------- */
+
+/* What to run. `name`, `expr` are copied, `zone` is referenced. */
+enum cs_status cs_agenda_define(struct cs_agenda *agenda, const char *name,
+                                const struct cs_expr *expr,
+                                struct cs_zone *zone,
+                                const struct cs_policy *policy, uint64_t *job,
+                                struct cs_error *error);
+
+/* New expression or zone for a job (its zone's rules changed): all its calls
+ * are planned anew from `now`. CS_UNKNOWN. */
+enum cs_status cs_agenda_redefine(struct cs_agenda *agenda, uint64_t job,
+                                  const struct cs_expr *expr,
+                                  struct cs_zone *zone, struct cs_wall now);
+
+/* An application id, not owned yet. `key` (CS_KEY_SIZE bytes, or NULL for
+ * unsigned requests) signs. CS_EXISTS (then `*app` is the one there is). */
+enum cs_status cs_agenda_open(struct cs_agenda *agenda,
+                              const char *application_id, const uint8_t *key,
+                              uint64_t *app, struct cs_error *error);
+
+/* Bind a job to an application id. `due`: the first due time, taken as it is
+ * even if it has passed (then it is due now); a negative `ns` means "from the
+ * schedule, after now". `offset_ms` is kept for every later run. CS_UNKNOWN
+ * for a bad handle; CS_SYNTAX for an empty URL; CS_RANGE for a first due time
+ * after 2199. */
+struct cs_call_spec {
+    uint64_t app, job;
+    const char *url;
+    int32_t offset_ms;
+    struct cs_wall due;
+};
+enum cs_status cs_agenda_add(struct cs_agenda *agenda,
+                             const struct cs_call_spec *spec,
+                             struct cs_wall now, uint64_t *call,
+                             struct cs_error *error);
+
+/* Its runs that wait are dropped; one in flight ends normally. CS_UNKNOWN. */
+enum cs_status cs_agenda_remove(struct cs_agenda *agenda, uint64_t call,
+                                struct cs_wall now);
+
+/* Fire `scheduled_s` of a call now (catch-up, "run now"). While another run
+ * of the call is under way it waits for its end, whatever `overlap` says
+ * (unless that is ALLOW and the job coalesces), so that several are sent in
+ * the order they were fired. One that is under way already is not fired
+ * twice. CS_UNKNOWN, CS_NOMEM, CS_STATE when the application id is not owned
+ * here, CS_RANGE for a time before 1970 or after 2199. */
+enum cs_status cs_agenda_fire(struct cs_agenda *agenda, uint64_t call,
+                              int64_t scheduled_s, struct cs_wall now);
+
+/* We are / are no longer the owner: its calls join / leave the heap. A call
+ * whose first due time was not used yet starts there (at once when it has
+ * passed, unless somebody else was, or may have been, the owner since), others
+ * at the first scheduled time that is not due before `now`. */
+enum cs_status cs_agenda_own(struct cs_agenda *agenda, uint64_t app,
+                             bool was_anothers, struct cs_wall now);
+enum cs_status cs_agenda_disown(struct cs_agenda *agenda, uint64_t app,
+                                struct cs_wall now);
+
+/* Visit the application ids: start with *cursor 0. False at the end. */
+struct cs_app_view {
+    uint64_t app;
+    const char *application_id;   /* Borrowed until the next call. */
+    bool owned;
+};
+bool cs_agenda_each_app(const struct cs_agenda *agenda, size_t *cursor,
+                        struct cs_app_view *view);
+
+/* -- the turn ------------------------------------------------------------ */
+
+/* Make runs of everything that is due. Never early. Bounded: at most `most`
+ * calls are looked at (the rest follows at the next turn); true when more is
+ * due. False although cs_agenda_sleep names a time that has passed: out of
+ * memory, nothing is lost, try again in a while. */
+bool cs_agenda_collect(struct cs_agenda *agenda, struct cs_wall now,
+                       struct cs_mono mono, size_t most);
+
+/* When there will be something to collect: `*wall` for calls, `*mono` for
+ * back-offs; INT64_MAX for never. */
+void cs_agenda_sleep(const struct cs_agenda *agenda, struct cs_wall *wall,
+                     struct cs_mono *mono);
+
+/* One attempt, handed out. The strings stay valid until finish. */
+struct cs_attempt {
+    void *run;                     /* for finish */
+    uint64_t app, call, job;
+    const char *application_id, *job_name, *url;
+    const uint8_t *key;            /* or NULL */
+    const struct cs_policy *policy;
+    int64_t scheduled_s;
+    struct cs_wall due;
+    int32_t attempt;
+};
+
+/* The next attempt that may be sent now; CS_NONE when nothing waits or the
+ * limits are reached. Emits STARTED. */
+enum cs_status cs_agenda_take(struct cs_agenda *agenda, struct cs_wall now,
+                              struct cs_attempt *attempt);
+
+/* What came back. */
+enum cs_delivery { CS_ANSWERED, CS_TIMED_OUT, CS_NOT_CONNECTED, CS_BROKEN };
+
+struct cs_result {
+    enum cs_delivery delivery;
+    int32_t status;                /* HTTP, when answered */
+    int32_t retry_after_s;         /* or -1 */
+    const char *outcome;           /* Cronsched-Outcome, "" when none */
+    const char *detail;            /* Borrowed; "" when none */
+    int64_t took_ns;
+};
+
+/* Ends the attempt; the run ends too (ENDED), or will be tried again (RETRY).
+ * `run` is then no longer the caller's. */
+void cs_agenda_finish(struct cs_agenda *agenda, void *run,
+                      const struct cs_result *result, struct cs_wall now,
+                      struct cs_mono mono);
+
+/* The wall clock was set by `step_ns` (+ forward). Up to 3 h back, everything
+ * that ran stays done and the calls wait; further back, every call is planned
+ * anew. Forward needs nothing here: collect() applies the catch-up rule. */
+void cs_agenda_step(struct cs_agenda *agenda, int64_t step_ns,
+                    struct cs_wall now);
+
+struct cs_agenda_stats {
+    size_t jobs, apps, owned, calls, waiting, in_flight, backing_off;
+    uint64_t started, ended, skipped, missed;   /* since new */
+};
+/* Nobody will answer any more (the transfers were cut): every attempt in
+ * flight ends as one whose connection broke. */
+void cs_agenda_cut(struct cs_agenda *agenda, struct cs_wall now,
+                   struct cs_mono mono);
+
+void cs_agenda_stats(const struct cs_agenda *agenda,
+                     struct cs_agenda_stats *stats);
+
+#endif

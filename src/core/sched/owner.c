@@ -1,0 +1,258 @@
+/* Standby is cheap: while every seat is ours, nothing is tried, and once a
+ * second one look tells whether the lease file is still the one we hold.
+ * The descriptor changes only inside the fork guard, for a forked child must
+ * find it whole to close it.
+ */
+#include "core/sched/owner.h"
+
+#include <string.h>
+
+#include "core/base/mem.h"
+#include "core/base/thread.h"
+
+#define TRY_EVERY_NS (250 * CS_NS_PER_MS)
+#define CHECK_EVERY_NS CS_NS_PER_S
+#define TRIES_MOST 256       /* in one turn */
+#define SEATS_FIRST 16
+
+enum cs_status cs_owner_init(struct cs_owner *owner, const char *directory)
+{
+    memset(owner, 0, sizeof(*owner));
+    owner->lease.fd = -1;
+    if (!directory)
+        return CS_OK;
+    owner->directory = cs_mem_copy(directory, strlen(directory));
+    return owner->directory ? CS_OK : CS_NOMEM;
+}
+
+static void close_lease(struct cs_owner *owner)
+{
+    cs_fork_enter();
+    cs_lease_close(&owner->lease);
+    cs_fork_leave();
+}
+
+void cs_owner_fini(struct cs_owner *owner)
+{
+    close_lease(owner);
+    cs_mem_free(owner->seats);
+    cs_mem_free(owner->directory);
+    memset(owner, 0, sizeof(*owner));
+    owner->lease.fd = -1;
+}
+
+enum cs_status cs_owner_open(struct cs_owner *owner, struct cs_error *error)
+{
+    enum cs_status status;
+
+    if (!owner->directory || owner->lease.fd >= 0)
+        return CS_OK;
+    cs_fork_enter();
+    status = cs_lease_open(&owner->lease, owner->directory, error);
+    cs_fork_leave();
+    return status;
+}
+
+enum cs_status cs_owner_reserve(struct cs_owner *owner,
+                                const char *application_id,
+                                struct cs_seat *seat)
+{
+    memset(seat, 0, sizeof(*seat));
+    if (owner->count == owner->capacity) {
+        size_t capacity = owner->capacity ? owner->capacity * 2 : SEATS_FIRST;
+        struct cs_seat *seats;
+
+        if (capacity > SIZE_MAX / sizeof(*seats))
+            return CS_NOMEM;
+        seats = cs_mem_realloc(owner->seats, capacity * sizeof(*seats));
+        if (!seats)
+            return CS_NOMEM;
+        owner->seats = seats;
+        owner->capacity = capacity;
+    }
+    if (!owner->directory)
+        return CS_OK;
+    return cs_lease_position(application_id, strlen(application_id),
+                             &seat->position);
+}
+
+void cs_owner_seat(struct cs_owner *owner, const struct cs_seat *seat)
+{
+    owner->seats[owner->count++] = *seat;
+}
+
+/* -- taking --------------------------------------------------------------- */
+
+/* CS_OK when the seat is ours now; CS_BUSY when another has it. */
+static enum cs_status take(struct cs_owner *owner, struct cs_seat *seat,
+                           struct cs_agenda *agenda, struct cs_wall now,
+                           struct cs_error *error)
+{
+    enum cs_status status = CS_OK;
+
+    if (owner->directory)
+        status = cs_lease_take(&owner->lease, seat->position, error);
+    if (status == CS_OK) {
+        seat->owned = true;
+        owner->owned++;
+        (void)cs_agenda_own(agenda, seat->app, seat->tried,
+                            now);   /* it knows every seat */
+    }
+    if (status == CS_OK || status == CS_BUSY)
+        seat->tried = true;
+    return status;
+}
+
+/* Seats that were never tried. */
+static enum cs_status take_new(struct cs_owner *owner,
+                               struct cs_agenda *agenda, struct cs_wall now,
+                               struct cs_error *error)
+{
+    int tries = 0;
+
+    while (owner->tried < owner->count && tries++ < TRIES_MOST) {
+        enum cs_status status = take(owner, &owner->seats[owner->tried],
+                                     agenda, now, error);
+
+        if (status != CS_OK && status != CS_BUSY)
+            return status;
+        owner->tried++;
+    }
+    return CS_OK;
+}
+
+/* Go round the seats on standby, from where the last turn ended. */
+static enum cs_status take_free(struct cs_owner *owner,
+                                struct cs_agenda *agenda,
+                                struct cs_wall now, struct cs_error *error)
+{
+    size_t seen, tries = 0;
+    size_t around = owner->sweep ? owner->sweep : owner->count;
+    bool won = false;
+
+    for (seen = 0; seen < around && tries < TRIES_MOST; seen++) {
+        struct cs_seat *seat;
+        enum cs_status status;
+
+        owner->cursor = owner->cursor < owner->count ? owner->cursor : 0;
+        seat = &owner->seats[owner->cursor++];
+        if (seat->owned)
+            continue;
+        status = take(owner, seat, agenda, now, error);
+        if (status != CS_OK && status != CS_BUSY)
+            return status;
+        won |= status == CS_OK;
+        tries++;
+    }
+    if (owner->sweep)
+        owner->sweep -= seen;
+    else if (won)
+        owner->sweep = owner->count;
+    return CS_OK;
+}
+
+/* -- losing --------------------------------------------------------------- */
+
+static void disown_all(struct cs_owner *owner, struct cs_agenda *agenda,
+                       struct cs_wall now)
+{
+    size_t i;
+
+    for (i = 0; i < owner->count; i++) {
+        struct cs_seat *seat = &owner->seats[i];
+
+        if (seat->owned)
+            (void)cs_agenda_disown(agenda, seat->app, now);   /* known */
+        seat->owned = false;
+    }
+    owner->owned = owner->tried = owner->sweep = 0;
+}
+
+/* The file at the path is another one: what we hold guards nothing. */
+static enum cs_status start_over(struct cs_owner *owner,
+                                 struct cs_agenda *agenda,
+                                 struct cs_wall now, struct cs_error *error)
+{
+    if (owner->lease.fd >= 0) {
+        disown_all(owner, agenda, now);
+        close_lease(owner);
+    }
+    return cs_owner_open(owner, error);
+}
+
+static enum cs_status keep_lease(struct cs_owner *owner,
+                                 struct cs_agenda *agenda,
+                                 struct cs_wall now, struct cs_mono mono,
+                                 struct cs_error *error)
+{
+    if (!owner->directory)
+        return CS_OK;
+    if (owner->lease.fd >= 0 && mono.ns < owner->next_check.ns)
+        return CS_OK;
+    owner->next_check.ns = mono.ns + CHECK_EVERY_NS;
+    if (owner->lease.fd >= 0 && cs_lease_is_current(&owner->lease))
+        return CS_OK;
+    return start_over(owner, agenda, now, error);
+}
+
+static bool has_standby(const struct cs_owner *owner)
+{
+    return owner->owned < owner->count;
+}
+
+static enum cs_status take_turn(struct cs_owner *owner,
+                                struct cs_agenda *agenda, struct cs_wall now,
+                                struct cs_mono mono, struct cs_error *error)
+{
+    enum cs_status status = take_new(owner, agenda, now, error);
+
+    if (status != CS_OK || !has_standby(owner)) {
+        owner->sweep = 0;
+        return status;
+    }
+    if (!owner->sweep) {
+        if (mono.ns < owner->next_try.ns)
+            return CS_OK;
+        owner->next_try.ns = mono.ns + TRY_EVERY_NS;
+    }
+    return take_free(owner, agenda, now, error);
+}
+
+enum cs_status cs_owner_turn(struct cs_owner *owner,
+                             struct cs_agenda *agenda, struct cs_wall now,
+                             struct cs_mono mono, struct cs_error *error)
+{
+    enum cs_status status;
+
+    if (mono.ns < owner->not_before.ns)
+        return CS_OK;
+    status = keep_lease(owner, agenda, now, mono, error);
+    if (status == CS_OK)
+        status = take_turn(owner, agenda, now, mono, error);
+    if (status == CS_STATE)   /* lost since the last look */
+        status = start_over(owner, agenda, now, error);
+    if (status != CS_OK)
+        owner->not_before.ns = mono.ns + TRY_EVERY_NS;
+    return status;
+}
+
+struct cs_mono cs_owner_next(const struct cs_owner *owner)
+{
+    int64_t next_ns = INT64_MAX;
+
+    if (owner->sweep || owner->tried < owner->count)
+        next_ns = INT64_MIN;
+    else if (has_standby(owner))
+        next_ns = owner->next_try.ns;
+    if (owner->directory && owner->count && owner->next_check.ns < next_ns)
+        next_ns = owner->next_check.ns;
+    return (struct cs_mono){next_ns < owner->not_before.ns
+                            ? owner->not_before.ns : next_ns};
+}
+
+void cs_owner_resign(struct cs_owner *owner, struct cs_agenda *agenda,
+                     struct cs_wall now)
+{
+    disown_all(owner, agenda, now);
+    close_lease(owner);
+}

@@ -1,0 +1,117 @@
+/* The native scheduler: one thread, one mutex, one sleep. It joins the rooms:
+ * agenda (what and when), lease (who), http (send), alarm (wake), ring
+ * (tell). The thread never touches Python. Every function is for any thread,
+ * unless it says otherwise; none may be called with the GIL held if it can
+ * wait (sched_events, sched_stop, sched_pause and the mutex of all).
+ *
+ * A manual scheduler has no thread and no network: its clock is moved by
+ * hand, its attempts are taken and completed by the caller, through the same
+ * agenda. Tests and the virtual clock use it.
+ */
+#ifndef CS_SCHED_H
+#define CS_SCHED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/sched/agenda.h"
+#include "core/base/clock.h"
+#include "core/base/status.h"
+
+struct cs_sched;
+
+struct cs_sched_options {
+    struct cs_limits limits;
+    size_t events;                /* capacity of the ring; default 8192 */
+    const char *lease_directory;  /* NULL: own every application id at once */
+    const char *user_agent;       /* NULL: "cronsched" */
+    bool manual;
+    struct cs_wall manual_wall;   /* where a manual clock starts */
+};
+
+/* CS_NOMEM, CS_RANGE for too many events, CS_SYNTAX for a user agent with a
+ * control character. */
+enum cs_status cs_sched_new(const struct cs_sched_options *options,
+                            struct cs_sched **sched, struct cs_error *error);
+
+/* Stops first. NULL is allowed. */
+void cs_sched_free(struct cs_sched *sched);
+
+/* Starts the thread; nothing happens when it runs or is paused. In a forked
+ * child (the pid differs) the state is dead: CS_STATE; make a new scheduler.
+ * CS_BUSY while a thread that was stopped has not ended. CS_NOMEM, CS_SYSTEM,
+ * and what is wrong with the lease directory, as cs_lease_open. */
+enum cs_status cs_sched_start(struct cs_sched *sched, struct cs_error *error);
+
+/* Ends the thread within `timeout_ms` (default 2,000 in the binding):
+ * transfers in flight are cut, leases are given back. Idempotent. CS_BUSY when
+ * the thread did not end in time; it is then left to end by itself. */
+enum cs_status cs_sched_stop(struct cs_sched *sched, int32_t timeout_ms);
+
+/* For fork: the thread ends, transfers and leases stay as they are; the resume
+ * that matches the first pause starts it again. Both do nothing when there is
+ * nothing to do. A thread that does not end within 2 s is left to go on. */
+void cs_sched_pause(struct cs_sched *sched);
+void cs_sched_resume(struct cs_sched *sched);
+
+/* As in agenda.h; the running thread notices at once. */
+enum cs_status cs_sched_define(struct cs_sched *sched, const char *name,
+                               const struct cs_expr *expr,
+                               struct cs_zone *zone,
+                               const struct cs_policy *policy, uint64_t *job,
+                               struct cs_error *error);
+enum cs_status cs_sched_redefine(struct cs_sched *sched, uint64_t job,
+                                 const struct cs_expr *expr,
+                                 struct cs_zone *zone);
+enum cs_status cs_sched_open(struct cs_sched *sched,
+                             const char *application_id, const uint8_t *key,
+                             uint64_t *app, struct cs_error *error);
+enum cs_status cs_sched_add(struct cs_sched *sched,
+                            const struct cs_call_spec *spec, uint64_t *call,
+                            struct cs_error *error);
+enum cs_status cs_sched_remove(struct cs_sched *sched, uint64_t call);
+enum cs_status cs_sched_fire(struct cs_sched *sched, uint64_t call,
+                             int64_t scheduled_s);
+
+/* Up to `most` events, oldest first; waits up to `timeout_ms` for the first
+ * (0: do not wait). Returns how many; 0 also when the scheduler stops or
+ * pauses. The events' details are the caller's. One reader at a time. */
+size_t cs_sched_events(struct cs_sched *sched, struct cs_event *events,
+                       size_t most, int32_t timeout_ms);
+
+/* End a wait in cs_sched_events at once. */
+void cs_sched_interrupt(struct cs_sched *sched);
+
+struct cs_sched_stats {
+    struct cs_agenda_stats agenda;
+    uint64_t events_dropped, turns;
+    bool running;
+};
+void cs_sched_stats(struct cs_sched *sched, struct cs_sched_stats *stats);
+
+/* -- manual schedulers only (else CS_STATE) ------------------------------ */
+
+/* Move both clocks on by `elapsed_ns`, and the wall clock by `step_ns` more
+ * (somebody set it); then collect. CS_RANGE, and nothing moves, when time
+ * would not elapse, or leave the years 1970 to 2199. */
+enum cs_status cs_sched_advance(struct cs_sched *sched, int64_t elapsed_ns,
+                                int64_t step_ns);
+
+/* How long until something is due by the manual clock, in ns; INT64_MAX for
+ * never, 0 for now. */
+int64_t cs_sched_idle_ns(struct cs_sched *sched);
+
+/* The next attempt with its headers ("Name: value", NULL-terminated, Owned:
+ * cs_sched_delivery_fini). CS_NONE. */
+struct cs_delivery_out {
+    struct cs_attempt attempt;
+    char **headers;
+};
+enum cs_status cs_sched_take(struct cs_sched *sched,
+                             struct cs_delivery_out *delivery);
+void cs_sched_delivery_fini(struct cs_delivery_out *delivery);
+enum cs_status cs_sched_complete(struct cs_sched *sched, void *run,
+                                 const struct cs_result *result);
+
+#endif

@@ -1,0 +1,1 @@
+"""What: jobs, their options, where they are registered, and the settings."""

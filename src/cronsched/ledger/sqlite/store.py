@@ -1,0 +1,226 @@
+"""One SQLite file, used safely from all threads and all processes.
+
+Example::
+
+    store = Store(Path('/var/lib/app/cronsched/ledger.sqlite3'))
+    with store.write() as connection:    # BEGIN IMMEDIATE ... COMMIT
+        connection.execute(...)
+
+A process has one connection and a lock around it (`handles`): writers wait for
+each other anyway, and SQLite's own waiting is not fair to them.
+
+Power cut: with `synchronous` NORMAL a commit survives the death of any
+process, but not of the machine, within the seconds that the kernel keeps it
+in memory. FULL does, for one fsync per commit.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import stat
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+from cronsched.base.directories import belongs_to_us, create_private
+from cronsched.ledger.protocol import LedgerError
+from cronsched.ledger.sqlite import schema
+from cronsched.ledger.sqlite.handles import Handle, Handles, Identity
+
+T = TypeVar('T')
+
+FIRST_PAUSE = 0.0001         # seconds
+LONGEST_PAUSE = 0.005
+BUSY = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL))
+# After these, the connection is as good as before.
+HARMLESS = BUSY | {sqlite3.SQLITE_FULL}
+ADVICE = {
+    sqlite3.SQLITE_BUSY: 'stays locked by another process: find it with `fuser -v`',
+    sqlite3.SQLITE_LOCKED: 'stays locked in this process',
+    sqlite3.SQLITE_FULL: 'cannot grow, the disk is full: make room',
+    sqlite3.SQLITE_IOERR: 'cannot be read or written: look at the disk and its quota',
+    sqlite3.SQLITE_READONLY: 'is read-only: give this user the right to write the file and its '
+                             'directory',
+    sqlite3.SQLITE_CANTOPEN: 'cannot be opened: give this user the right to write the file and '
+                             'its directory',
+    sqlite3.SQLITE_CORRUPT: 'is damaged: stop the application, then save what can be read with '
+                            '`sqlite3 FILE .recover`, or move the file away',
+    sqlite3.SQLITE_NOTADB: 'is damaged or no ledger: stop the application and move the file away',
+}
+
+
+class Store:
+    """See the module. `patience` is how long to wait for other processes, in
+    seconds. All methods raise `LedgerError` when the file cannot be used."""
+
+    def __init__(self, path: Path, *, synchronous: str = 'NORMAL', patience: float = 5.0) -> None:
+        self.path = path
+        self.patience = patience
+        self._synchronous = synchronous
+        self._names = tuple(f'{path}{suffix}' for suffix in ('', '-wal', '-shm'))
+        self._identity: Identity | None = None   # of the file, once known
+        self.handles = Handles()
+        # Also when nobody closes it before the interpreter ends.
+        weakref.finalize(self, self.handles.close)
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that may write; committed unless an error leaves it."""
+        with self._using() as connection:
+            try:
+                self._patiently(lambda: connection.execute('BEGIN IMMEDIATE'))
+                yield connection
+                connection.execute('COMMIT')
+            finally:
+                if connection.in_transaction:
+                    connection.execute('ROLLBACK')
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """One view of the file, which no writer waits for."""
+        with self._using() as connection:
+            try:
+                self._patiently(lambda: _begin_reading(connection))
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute('ROLLBACK')
+
+    def close(self) -> None:
+        """Close what this process opened. Another use opens it again."""
+        self.handles.close()
+
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        handle = self.handles.own()
+        if not handle.lock.acquire(timeout=self.patience):
+            raise self._error(ADVICE[sqlite3.SQLITE_LOCKED])
+        try:
+            if handle.connection is None:
+                self._open(handle)
+            else:
+                self._check_files(handle)
+            assert handle.connection is not None
+            yield handle.connection
+        except sqlite3.Error as error:
+            if _code(error) not in HARMLESS:
+                handle.close()
+            raise self._explained(error) from error
+        except LedgerError as error:
+            if error.path is None:
+                raise self._error(str(error)) from None
+            raise
+        finally:
+            handle.lock.release()
+
+    def _open(self, handle: Handle) -> None:
+        self._check_file()
+        handle.connection = connection = sqlite3.connect(
+            f'file:{quote(str(self.path))}?mode=rw', uri=True, timeout=0,
+            isolation_level=None, check_same_thread=False,
+        )
+        try:
+            self._prepare(connection)
+        except BaseException:
+            handle.close()
+            raise
+        handle.companions = _identities(self._names[1:])
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        self._patiently(lambda: _begin_reading(connection))
+        current = schema.is_current(connection)
+        connection.execute('ROLLBACK')
+        mode = self._patiently(lambda: connection.execute('PRAGMA journal_mode = WAL').fetchone())
+        if mode != ('wal',):
+            raise LedgerError('cannot be shared by processes there (no WAL): use a local disk')
+        connection.execute(f'PRAGMA synchronous = {self._synchronous}')
+        connection.execute('PRAGMA cell_size_check = ON')
+        connection.execute('PRAGMA trusted_schema = OFF')
+        if not current:
+            self._patiently(lambda: connection.execute('BEGIN IMMEDIATE'))
+            schema.upgrade(connection)
+            connection.execute('COMMIT')
+
+    def _check_file(self) -> None:
+        """Make the file if it never was, and see that it is ours."""
+        try:
+            if self._identity is None and not os.path.lexists(self.path):
+                create_private(self.path, b'')
+            status = os.lstat(self.path)
+            if not stat.S_ISREG(status.st_mode) or not belongs_to_us(status):
+                raise self._error('is no file of this user: name another')
+            if status.st_mode & 0o077:
+                os.chmod(self.path, 0o600)
+        except OSError as error:
+            raise self._error(
+                f'cannot be made or opened ({error.strerror}): give this user the right to '
+                'write the file and its directory'
+            ) from error
+        if self._identity not in (None, _identity_of(status)):
+            raise self._was_moved()
+        self._identity = _identity_of(status)
+
+    def _check_files(self, handle: Handle) -> None:
+        # Others would open another file, and each grants a run that both have.
+        if _identities(self._names) != (self._identity, *handle.companions):
+            raise self._was_moved()
+
+    def _patiently(self, action: Callable[[], T]) -> T:
+        """`action()`, again while others hold the lock. The pauses are random,
+        so that nobody is late each time, and are counted instead of timed, as
+        a test may have stopped Python's clock."""
+        waited, pause = 0.0, FIRST_PAUSE
+        while True:
+            try:
+                return action()
+            except sqlite3.OperationalError as error:
+                if _code(error) not in BUSY or waited >= self.patience:
+                    raise
+            turn = random.uniform(0, pause)  # noqa: S311 (no secret)
+            time.sleep(turn)
+            waited += turn
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+
+    def _error(self, what: str) -> LedgerError:
+        error = LedgerError(f'the ledger {self.path} {what}')
+        error.path = self.path
+        return error
+
+    def _explained(self, error: sqlite3.Error) -> LedgerError:
+        advice = ADVICE.get(_code(error), 'cannot be used')
+        return self._error(f'{advice} (SQLite: {error})')
+
+    def _was_moved(self) -> LedgerError:
+        return self._error(
+            'or its -wal or -shm was removed or replaced while in use: stop the processes of '
+            'the application, put it back, and start them again'
+        )
+
+
+def _begin_reading(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute('ROLLBACK')
+    connection.execute('BEGIN')
+    # The first look fixes the view, and can be refused.
+    connection.execute('SELECT 1 FROM sqlite_master LIMIT 1').fetchone()
+
+
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, 'sqlite_errorcode', 0) & 0xff
+
+
+def _identity_of(status: os.stat_result) -> Identity:
+    return status.st_dev, status.st_ino
+
+
+def _identities(names: tuple[str, ...]) -> tuple[Identity | None, ...]:
+    try:
+        return tuple([_identity_of(os.stat(name)) for name in names])
+    except OSError:
+        return (None,) * len(names)

@@ -1,0 +1,1 @@
+"""Who fires: the native scheduler of this process, and what surrounds it."""

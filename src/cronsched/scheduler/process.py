@@ -1,0 +1,250 @@
+"""The scheduler of this process: one native thread and one reporter for all
+its application ids.
+
+Example::
+
+    service(settings).open(bound)
+
+It is made when the first application id starts, never at import, so it lives
+in the process that serves and not in the one that forks it. After a fork the
+child has none; the parent goes on with the one it has. Around a fork no
+thread of ours runs, so Python has nothing to warn about.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from cronsched import _cronsched
+from cronsched._cronsched import Scheduler
+from cronsched.base.directories import private_directory, runtime_directory
+from cronsched.jobs.job import Job
+from cronsched.jobs.settings import Settings
+from cronsched.scheduler.reporter import Reporter
+from cronsched.scheduler.site import Site, close_ledgers
+
+if TYPE_CHECKING:
+    from cronsched.scheduler.bound import ApplicationBoundCronjobs
+
+__all__ = ['Service', 'service', 'shared', 'stop']
+
+log = logging.getLogger('cronsched')
+
+Jobs = tuple[Job, ...]
+Handles = tuple[tuple[int, ...], tuple[float, ...]]
+
+
+class Service:
+    """See the module. One for a process; `service` makes it."""
+
+    def __init__(self, settings: Settings, native: Scheduler | None = None) -> None:
+        self.settings = settings
+        self.process_id = os.getpid()
+        self.native = native or Scheduler(
+            max_concurrency=settings.max_concurrency,
+            max_per_application=settings.max_per_application,
+            lease_directory=str(lease_directory(settings)),
+        )
+        #: Who is meant by the handles in events.
+        self.apps: dict[int, ApplicationBoundCronjobs] = {}
+        self.jobs: dict[int, Job] = {}
+        self._compared = [settings]
+        self._handles: dict[tuple[Jobs, int], Handles] = {}
+        self._lock = threading.Lock()
+        #: Held while an application id and its calls are added.
+        self.opening = threading.RLock()
+        self.reporter = Reporter(self)
+
+    def compare(self, settings: Settings) -> None:
+        """Say once what of these settings came too late."""
+        if any(settings is each for each in self._compared):
+            return
+        self._compared.append(settings)
+        for name in ('max_concurrency', 'max_per_application', 'runtime_directory'):
+            first, later = getattr(self.settings, name), getattr(settings, name)
+            if first != later:
+                log.warning(
+                    'cronjobs.%s is %r for this process: %r came later and is not used',
+                    name, first, later,
+                )
+
+    def start(self) -> None:
+        self.native.start()
+        self.reporter.start()
+
+    def open(self, bound: ApplicationBoundCronjobs) -> int:
+        """The handle of an application id; from here on it is competed for."""
+        handle = self.native.open(bound.application_id, bound.site.key(bound.application_id))
+        self.apps[handle] = bound
+        return handle
+
+    def handles(self, jobs: Jobs, site: Site) -> Handles:
+        """The handles of `jobs`, and the upper bounds of their offsets."""
+        # The same jobs differ in the defaults of two applications.
+        key = jobs, id(site)
+        with self._lock:
+            if key not in self._handles:
+                self._handles[key] = self._define(jobs, site)
+            return self._handles[key]
+
+    def _define(self, jobs: Jobs, site: Site) -> Handles:
+        handles: list[int] = []
+        offsets: list[float] = []
+        for job in jobs:
+            policy = site.policy(job)
+            handle = self.native.define(
+                job.name,
+                job.schedule,
+                once=job.once,
+                method=site.method,
+                claims=site.ledger is not None,
+                **policy.native(),
+            )
+            self.jobs[handle] = job
+            handles.append(handle)
+            offsets.append(policy.max_offset)
+        return tuple(handles), tuple(offsets)
+
+    def pause(self) -> None:
+        """No thread of ours runs when this returns."""
+        self.native.pause()
+        self.reporter.pause()
+
+    def resume(self) -> None:
+        self.native.resume()
+        self.reporter.start()
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """Give the leases back. Bounded: a thread that hangs is left behind."""
+        self.native.stop(timeout)
+        self.reporter.pause(timeout)
+
+
+_service: Service | None = None
+_lock = threading.RLock()
+_hooked = False
+
+# What a child inherits of its parent's scheduler is not touched, not even to
+# free it: descriptors and transfers belong to the parent.
+_inherited: list[Service] = []
+
+# Equal tuples of jobs as one, for all application ids of a class.
+_shared: dict[Jobs, Jobs] = {}
+
+
+def shared(jobs: Jobs) -> Jobs:
+    return _shared.setdefault(jobs, jobs)
+
+
+def service(settings: Settings) -> Service:
+    """The scheduler of this process, started. The first caller's settings
+    decide about limits and directories. Raises `CronError`."""
+    global _service
+    found = _service
+    # The reporter comes here, and a fork waits for it with the lock in hand.
+    if found is None or found.process_id != os.getpid():
+        with _lock:
+            _forget_inherited()
+            if _service is None:
+                made = Service(settings)
+                made.start()
+                _service = made
+                _hook()
+            found = _service
+    found.compare(settings)
+    return found
+
+
+def stop(timeout: float = 2.0) -> None:
+    """End the scheduler of this process; nothing is called any more. The next
+    application id that starts makes a new one."""
+    global _service
+    with _lock:
+        _forget_inherited()
+        if _service is not None:
+            _service.stop(timeout)
+            _service = None
+    close_ledgers()
+
+
+@contextmanager
+def in_place(virtual: Service) -> Iterator[None]:
+    """Have `virtual` take the place of the scheduler of this process, for a
+    test. Application ids that start meanwhile start there."""
+    global _service
+    with _lock:
+        before, _service = _service, virtual
+    try:
+        yield
+    finally:
+        with _lock:
+            _service = before
+
+
+def lease_directory(settings: Settings) -> str:
+    """Where the processes of this machine agree on who calls."""
+    directory = runtime_directory(settings.runtime_directory, state=settings.state_directory)
+    return str(private_directory(directory / 'leases'))
+
+
+def _forget_inherited() -> None:
+    # By the process id: a server's plain fork() runs none of Python's hooks.
+    global _service
+    if _service is not None and _service.process_id != os.getpid():
+        _inherited.append(_service)
+        _service = None
+
+
+def _hook() -> None:
+    global _hooked
+    if not _hooked:
+        _hooked = True
+        # Its hooks go inside of ours: the reporter uses the ledger.
+        importlib.import_module('cronsched.ledger.sqlite')
+        atexit.register(stop)
+        _cronsched.set_fork_resume(_resume)
+        os.register_at_fork(
+            before=_before_fork,
+            after_in_parent=_after_fork_in_parent,
+            after_in_child=_after_fork_in_child,
+        )
+        # The last one, and in C: what it asks for happens at the next step of
+        # Python code in the main thread, which must not be in such a hook.
+        os.register_at_fork(after_in_parent=_cronsched.resume_after_fork)
+
+
+def _before_fork() -> None:
+    # Held until after the fork, so that nobody starts a thread meanwhile.
+    _lock.acquire()
+    if _service is not None and _service.process_id == os.getpid():
+        _service.pause()
+
+
+def _after_fork_in_parent() -> None:
+    # After a fork by the main thread, Python counts the threads; then only
+    # may ours be there. With a fork by another there are two in any case, and
+    # the main thread, which would resume us, may be waiting for long.
+    if threading.current_thread() is not threading.main_thread():
+        _resume()
+    _lock.release()
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    _lock = threading.RLock()
+    _forget_inherited()
+    _cronsched.set_fork_resume(_resume)
+
+
+def _resume() -> None:
+    # Another thread may be about to fork: it waits for us, or we for it.
+    with _lock:
+        if _service is not None and _service.process_id == os.getpid():
+            _service.resume()

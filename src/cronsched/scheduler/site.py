@@ -1,0 +1,109 @@
+"""What an application brings: its settings, its keys and its ledger.
+
+Example::
+
+    site = Site(settings, secrets=('the secret',), ledger=ledger_of(settings))
+    site.keys('org/zug')           # current and previous, 32 bytes each
+    site_of(request.app).ledger
+
+An application object shows its site as the attribute `cronjob_site`. One
+that has none (a bare framework, a test) gets `BARE`: no key and no ledger.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+from cronsched.base.directories import state_directory
+from cronsched.base.keys import derive_key, state_secret
+from cronsched.base.locks import Lock
+from cronsched.jobs.options import Policy
+from cronsched.jobs.settings import Settings
+from cronsched.ledger import Ledger, open_ledger
+
+__all__ = ['BARE', 'Site', 'close_ledgers', 'forget_ledger', 'ledger_of', 'secrets_of', 'site_of']
+
+_ledgers: dict[str, Ledger] = {}
+_lock = Lock()
+
+LEDGER_FILE: Final = 'ledger.sqlite3'
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """See the module. `strict` refuses requests that are not signed."""
+
+    settings: Settings = field(default_factory=Settings)
+    # What describes local variables in a report of an error tells no secret.
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    ledger: Ledger | None = None
+    method: Literal['POST', 'GET'] = 'POST'
+    strict: bool = True
+
+    def keys(self, application_id: str) -> tuple[bytes, ...]:
+        """Those that are accepted, the current one first."""
+        return tuple(_key(secret, application_id) for secret in self.secrets)
+
+    def key(self, application_id: str) -> bytes | None:
+        """The one that signs; None sends requests unsigned."""
+        return _key(self.secrets[0], application_id) if self.secrets else None
+
+    def policy(self, job: Any) -> Policy:
+        """The options of `job`, over those of the settings."""
+        return Policy.of(self.settings.options, job.options)
+
+
+@functools.lru_cache(maxsize=1024)
+def _key(secret: str, application_id: str) -> bytes:
+    return derive_key(secret, application_id)
+
+
+BARE: Final = Site(strict=False)
+
+
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    """The secrets that the settings name, else the one kept in the state
+    directory (made the first time)."""
+    given = tuple(filter(None, (settings.secret, settings.previous_secret)))
+    return given or (state_secret(state_directory(settings.state_directory)),)
+
+
+def ledger_of(settings: Settings) -> Ledger | None:
+    """The ledger that the settings name, opened once in this process."""
+    if settings.ledger is None:
+        return None
+    url = _url_of(settings)
+    with _lock:
+        if url not in _ledgers:
+            _ledgers[url] = open_ledger(url)
+        return _ledgers[url]
+
+
+def _url_of(settings: Settings) -> str:
+    if settings.ledger != 'sqlite':
+        return settings.ledger or ''
+    directory = state_directory(settings.state_directory)
+    return f'sqlite://{quote(str(directory / LEDGER_FILE))}'
+
+
+def close_ledgers() -> None:
+    """Close the ledgers of this process. Another use opens them again."""
+    with _lock:
+        for ledger in _ledgers.values():
+            ledger.close()
+
+
+def forget_ledger(settings: Settings) -> None:
+    """Close the ledger that `ledger_of` opened for these settings, for good:
+    its file is about to be removed."""
+    ledger = _ledgers.pop(_url_of(settings), None) if settings.ledger else None
+    if ledger is not None:
+        ledger.close()
+
+
+def site_of(app: Any) -> Site:
+    site = getattr(app, 'cronjob_site', None)
+    return site if isinstance(site, Site) else BARE

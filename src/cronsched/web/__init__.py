@@ -1,0 +1,1 @@
+"""Who runs: a signed request is received, its run claimed, called and ended."""
