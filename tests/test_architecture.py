@@ -224,50 +224,83 @@ def test_an_include_is_the_path_of_the_file(path: Path) -> None:
 
 
 def module_of(path: Path) -> str:
+    """The folder or module of the package that stands on a floor."""
     return path.relative_to(PACKAGE).parts[0].removesuffix('.py')
 
 
-def is_for_types(node: ast.AST) -> bool:
-    """What only the type checker reads is no use of anything."""
-    return isinstance(node, ast.If) and ast.unparse(node.test) == 'TYPE_CHECKING'
+def dotted(path: Path) -> str:
+    parts = path.relative_to(SOURCE).with_suffix('').parts
+    return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
 
 
-def walk(node: ast.AST) -> Iterator[ast.AST]:
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if not is_for_types(child):
-            yield from walk(child)
+PACKAGE_MODULES = {*map(dotted, MODULE_FILES), 'cronsched._cronsched'}
 
 
 def imports_of(path: Path) -> Iterator[str]:
-    """Each module of the package that the file imports, wherever it does."""
-    package = ('cronsched', *path.relative_to(PACKAGE).parts[:-1])
-    for node in walk(ast.parse(path.read_text())):
+    """Each module of the package that the file imports, wherever it does, also
+    for annotations alone."""
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) + 1 - node.level] if node.level else ()
-            source = '.'.join((*above, *filter(None, [node.module])))
-            names = [f'{source}.{alias.name}' for alias in node.names]
+            assert not node.level, f'{name_of(path)}: write absolute imports'
+            # A name is a module, or defined in the one before it.
+            names = [
+                full if (full := f'{node.module}.{alias.name}') in PACKAGE_MODULES
+                else str(node.module)
+                for alias in node.names
+            ]
         else:
             continue
-        for name in names:
-            first, *rest = name.split('.')
-            if first == 'cronsched':
-                # What is no module comes from `__init__`.
-                yield rest[0] if rest and is_module(rest[0]) else '__init__'
-
-
-def is_module(name: str) -> bool:
-    return name in MODULES or any(module_of(path) == name for path in MODULE_FILES)
+        yield from (name for name in names if name.split('.')[0] == 'cronsched')
 
 
 @pytest.mark.parametrize('path', MODULE_FILES, ids=name_of)
 def test_an_import_goes_to_a_lower_floor(path: Path) -> None:
     module = module_of(path)
-    for other in imports_of(path):
-        for name in (module, other):
-            assert name in MODULES, f'give the module {name!r} a floor in MODULES, {__file__}'
+    for name in imports_of(path):
+        other = [*name.split('.'), '__init__'][1]
+        for each in (module, other):
+            assert each in MODULES, f'give the module {each!r} a floor in MODULES, {__file__}'
         assert other == module or MODULES[other] < MODULES[module], (
             f'{name_of(path)} (floor {MODULES[module]}) imports {other} (floor {MODULES[other]})'
         )
+
+
+def cycles_of(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Names that reach each other: what is left when everything that uses
+    nothing, or is used by nothing, was taken away again and again."""
+    left = {name: set(others) - {name} for name, others in graph.items()}
+    while True:
+        used = set().union(*left.values()) if left else set()
+        free = {name for name, others in left.items() if not others or name not in used}
+        if not free:
+            return [sorted(left)] if left else []
+        left = {name: others - free for name, others in left.items() if name not in free}
+
+
+def test_a_cycle_is_found() -> None:
+    assert cycles_of({'a': {'b'}, 'b': {'c'}, 'c': set()}) == []
+    assert cycles_of({'a': {'b'}, 'b': {'c'}, 'c': {'b'}, 'd': set()}) == [['b', 'c']]
+
+
+def test_no_module_of_the_package_uses_itself_through_others() -> None:
+    graph = {
+        dotted(path): {name for name in imports_of(path) if name in PACKAGE_MODULES}
+        for path in MODULE_FILES
+    }
+    assert cycles_of(graph) == []
+
+
+DEFINED = re.compile(r'^(?!static)[a-z][^;{}]*?\b(cs_\w+)\([^;{}]*\)\s*\{', re.MULTILINE)
+
+
+def test_no_source_of_the_core_calls_itself_through_others() -> None:
+    code = {name_of(path): code_of(path) for path in CORE_FILES if path.suffix == '.c'}
+    homes = {name: file for file, text in code.items() for name in DEFINED.findall(text)}
+    assert homes['cs_loop_run'] == 'core/sched/loop.c'
+    graph = {
+        file: {homes[name] for name in re.findall(r'\bcs_\w+', text) if name in homes}
+        for file, text in code.items()
+    }
+    assert cycles_of(graph) == []

@@ -26,9 +26,8 @@ import morepath
 from morepath.core import excview_tween_factory
 
 from cronsched._cronsched import parse_cron
-from cronsched.jobs.job import Job
-from cronsched.jobs.registry import register_cronjob
 from cronsched.jobs.settings import Settings
+from cronsched.morepath.bound import ApplicationBoundCronjobs
 from cronsched.morepath.directives import (
     CronjobAction,
     CronjobDirective,
@@ -38,7 +37,7 @@ from cronsched.morepath.directives import (
     respond,
     start,
 )
-from cronsched.scheduler.bound import ApplicationBoundCronjobs
+from cronsched.morepath.job import Job, register_cronjob
 from cronsched.scheduler.reporter import CRONJOB_MAX_DURATION
 from cronsched.scheduler.site import Site, ledger_of, secrets_of
 from cronsched.web.receive import CronRun

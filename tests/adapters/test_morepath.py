@@ -15,8 +15,7 @@ from webtest import TestApp as Client
 from cronsched._cronsched import sign_headers
 from cronsched.errors import ConfigurationError, CronWarning
 from cronsched.ledger import LedgerError
-from cronsched.morepath import CronApp
-from cronsched.morepath import directives as weaving
+from cronsched.morepath import CronApp, directives
 
 # Due now, and once a second after.
 ALWAYS = {'expression': '* * * * * *', 'timezone': 'UTC', 'max_offset': 0}
@@ -265,7 +264,7 @@ def test_jobs_that_could_not_start_are_tried_again_later(tmp_path, caplog, monke
         Client(app).get('/')
     assert caplog.text.count('could not be started') == 1
     place.unlink()
-    monkeypatch.setattr(weaving, '_is_resting', lambda registry, app: False)
+    monkeypatch.setattr(directives, '_is_resting', lambda registry, app: False)
     Client(app).get('/')
     assert app.application_id in app.config.cronjob_registry.cronjob_threads
 

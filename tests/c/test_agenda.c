@@ -23,7 +23,7 @@ struct play {
     struct cs_mono mono;
     uint64_t app, job, call;
     void *flights[FLIGHTS];
-    size_t flying;
+    size_t in_flight;
     size_t count[CS_EVENT_FAULT + 1];
     size_t used;
     char log[4096];
@@ -118,8 +118,8 @@ static void take_all(struct play *play)
 
     while (cs_agenda_take(play->agenda, play->wall, &attempt) == CS_OK) {
         CHECK(attempt.due.ns <= play->wall.ns);
-        if (play->flying < FLIGHTS)
-            play->flights[play->flying++] = attempt.run;
+        if (play->in_flight < FLIGHTS)
+            play->flights[play->in_flight++] = attempt.run;
     }
 }
 
@@ -141,11 +141,11 @@ static void finish(struct play *play, const struct cs_result *result)
 {
     void *run = play->flights[0];
 
-    if (!CHECK(play->flying > 0))
+    if (!CHECK(play->in_flight > 0))
         return;
-    play->flying--;
+    play->in_flight--;
     memmove(play->flights, play->flights + 1,
-            play->flying * sizeof(play->flights[0]));
+            play->in_flight * sizeof(play->flights[0]));
     cs_agenda_finish(play->agenda, run, result, play->wall, play->mono);
     turn(play);
 }
@@ -290,7 +290,7 @@ static void play_word(struct play *play, const char *word)
                   CS_OK);
     else if (!strcmp(word, "drop")) {
         cs_agenda_cut(play->agenda, play->wall, play->mono);
-        play->flying = 0;
+        play->in_flight = 0;
     } else if (!strncmp(word, "fire:", 5)) {
         (void)cs_agenda_fire(play->agenda, play->call,
                              EPOCH_S + atol(word + 5), play->wall);
@@ -308,7 +308,7 @@ static void check_idle(struct play *play)
     struct cs_agenda_stats stats;
 
     cs_agenda_stats(play->agenda, &stats);
-    CHECK_INT(stats.in_flight, play->flying);
+    CHECK_INT(stats.in_flight, play->in_flight);
     CHECK_INT(stats.skipped, play->count[CS_EVENT_SKIPPED]);
     CHECK_INT(stats.ended, play->count[CS_EVENT_ENDED]);
     CHECK_INT(stats.started, play->count[CS_EVENT_STARTED]);
@@ -439,11 +439,11 @@ static void play_by_chance(struct play *play, uint64_t *state)
     for (i = 0; i < 200; i++) {
         pass(play, (int64_t)chance(state, 4) * chance(state, 60) * S
                    + chance(state, 1000000000));
-        while (play->flying && chance(state, 3))
+        while (play->in_flight && chance(state, 3))
             answer_anything(play, state);
     }
     do {   /* until nothing is under way */
-        while (play->flying)
+        while (play->in_flight)
             answer(play, 200);
         pass(play, S);
         cs_agenda_stats(play->agenda, &stats);
@@ -503,7 +503,7 @@ static void hop_until(struct play *play, int64_t end_ns)
         if (wall.ns > end_ns)
             return;
         pass(play, wall.ns - play->wall.ns);
-        while (play->flying)
+        while (play->in_flight)
             answer(play, 200);
     }
 }
@@ -557,7 +557,7 @@ static void test_no_step_of_the_clock_makes_a_burst(void)
         }
         cs_agenda_own(play.agenda, play.app, false, play.wall);
         pass(&play, 30 * S);
-        while (play.flying)
+        while (play.in_flight)
             answer(&play, 200);
         memset(play.count, 0, sizeof(play.count));
         set_clock(&play, sign * steps_s[i / 4] * S);
@@ -593,7 +593,7 @@ static void test_limits_hold_and_others_are_not_delayed(void)
     CHECK(!cs_agenda_collect(play.agenda, play.wall, play.mono, 1000));
     for (i = 0; i < 3; i++) {
         CHECK_INT(cs_agenda_take(play.agenda, play.wall, &attempt), CS_OK);
-        play.flights[play.flying++] = attempt.run;
+        play.flights[play.in_flight++] = attempt.run;
         CHECK_TEXT(attempt.application_id, i < 2 ? "busy" : "other");
         CHECK_INT(attempt.due.ns % S, (i == 2 ? 4 : i) * 10 * CS_NS_PER_MS);
     }
@@ -601,7 +601,7 @@ static void test_limits_hold_and_others_are_not_delayed(void)
     cs_agenda_stats(play.agenda, &stats);
     CHECK_INT(stats.in_flight, 3);
     CHECK_INT(stats.waiting, 2);
-    while (play.flying)
+    while (play.in_flight)
         answer(&play, 200);
     CHECK_INT(play.count[CS_EVENT_ENDED], 5);
     cs_agenda_free(play.agenda);
@@ -627,7 +627,7 @@ static void test_what_was_tried_before_goes_first(void)
     answer(&play, 500);
     answer(&play, 500);
     pass(&play, 2 * S);   /* both come back, the fifth still waits */
-    while (play.flying)
+    while (play.in_flight)
         answer(&play, 200);
     CHECK_TEXT(play.log, "own >3600#1 >3600#1 ?3600:failed >3600#1 "
                "?3600:failed >3600#1 =3600:ok >3600#2 =3600:ok >3600#2 "

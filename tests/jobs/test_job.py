@@ -13,8 +13,8 @@ import time_machine
 from freezegun import freeze_time
 
 from cronsched.errors import CronError, ExpressionError, OptionError, ZoneError
-from cronsched.jobs.job import Job
 from cronsched.jobs.options import Policy
+from cronsched.morepath.job import Job
 
 ZURICH = ZoneInfo('Europe/Zurich')
 

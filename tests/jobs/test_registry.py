@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from cronsched.errors import CronError, DuplicateJobError
-from cronsched.jobs.registry import StartedHere, jobs_of, register_cronjob
+from cronsched.jobs.registry import StartedHere, jobs_of
+from cronsched.morepath.job import register_cronjob
 
 
 def cleanup(request):

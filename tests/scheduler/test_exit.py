@@ -21,8 +21,8 @@ START = '''
     import atexit, logging, os, signal, sys, threading, time
     from types import SimpleNamespace
     from cronsched.scheduler import process as scheduler
-    from cronsched.scheduler.bound import ApplicationBoundCronjobs
-    from cronsched.jobs.registry import register_cronjob
+    from cronsched.morepath.bound import ApplicationBoundCronjobs
+    from cronsched.morepath.job import register_cronjob
 
     logging.disable()
 

@@ -22,8 +22,8 @@ PARENT = '''
     import ctypes, multiprocessing, os, subprocess, sys, threading, time
     from types import SimpleNamespace
     from cronsched.scheduler import process as scheduler
-    from cronsched.scheduler.bound import ApplicationBoundCronjobs
-    from cronsched.jobs.registry import register_cronjob
+    from cronsched.morepath.bound import ApplicationBoundCronjobs
+    from cronsched.morepath.job import register_cronjob
 
     KINDS = 'slow', 'quick'
     libc = ctypes.PyDLL(None)

@@ -12,12 +12,12 @@ from processes import run_python
 from cronsched import _cronsched
 from cronsched.base import clock
 from cronsched.errors import SchedulerError
-from cronsched.jobs.registry import register_cronjob
 from cronsched.jobs.settings import Settings
 from cronsched.ledger import LedgerError, Plan, Run, open_ledger
+from cronsched.morepath.bound import ApplicationBoundCronjobs
+from cronsched.morepath.job import register_cronjob
 from cronsched.schedule import zones
 from cronsched.scheduler import process as scheduler
-from cronsched.scheduler.bound import ApplicationBoundCronjobs
 from cronsched.scheduler.process import Service
 from cronsched.scheduler.site import Site
 
@@ -264,7 +264,7 @@ def test_what_the_ledger_does_not_take_is_written_when_it_can_be(stage, caplog):
     assert caplog.text.count('failed with status 404') == 2   # said all the same
     make_room()
     assert stage.rows() == []
-    stage.service.reporter._upkeep.write_late()
+    stage.service.reporter._housekeeping.write_late()
     assert stage.rows() == [('failed', 0, 1), ('failed', 1, 1)]
 
 
@@ -360,7 +360,7 @@ def test_who_takes_over_while_the_ledger_is_away_catches_up_later(start_after, l
     stage = start_after(-2)
     assert stage.fired() == []
     make_room()
-    stage.service.reporter._upkeep.write_late()
+    stage.service.reporter._housekeeping.write_late()
     assert stage.fired() == [-1]
 
 
@@ -411,7 +411,7 @@ def test_a_run_whose_process_died_is_lost_and_repeated_if_the_job_has_retries(ma
         stage = make_stage(name=f'tidy-{retries}', retries=retries)
         stage.start()
         claimed_by_the_dead(ledger, run, retries)
-        stage.service.reporter._upkeep.recover()
+        stage.service.reporter._housekeeping.recover()
         assert stage.fired() == expected
         assert ledger.find(run).state == 'lost'
 
@@ -435,7 +435,7 @@ def _claim(path, run, retries):
 def test_a_run_that_is_asked_for_by_hand_is_fired(stage):
     stage.start()
     run = stage.ledger.request_run('org/zug', 'tidy', NOW)
-    stage.service.reporter._upkeep.fire_requested()
+    stage.service.reporter._housekeeping.fire_requested()
     delivery = stage.native.take()
     assert (delivery.scheduled, delivery.job_name) == (run.scheduled, 'tidy')
 
@@ -444,7 +444,7 @@ def test_old_runs_are_forgotten(stage, ledger):
     ledger.record(Run('org/zug', 'tidy', NOW - 31 * 86_400), 'ok', at=NOW - 31 * 86_400)
     ledger.record(Run('org/zug', 'tidy', NOW - 29 * 86_400), 'ok', at=NOW - 29 * 86_400)
     stage.start()
-    stage.service.reporter._upkeep.prune()
+    stage.service.reporter._housekeeping.prune()
     kept = [row.run.scheduled for row in ledger.history() if row.state == 'ok']
     assert kept == [NOW - 29 * 86_400]
 
@@ -453,7 +453,7 @@ def test_no_run_is_forgotten_while_its_request_could_be_replayed(stage, ledger):
     ledger.record(Run('org/zug', 'tidy', NOW - 600), 'ok', at=NOW - 600)
     stage.app.cronjob_site = Site(Settings(history_days=0.0001), (), ledger)
     stage.start()
-    stage.service.reporter._upkeep.prune()
+    stage.service.reporter._housekeeping.prune()
     assert NOW - 600 in [row.run.scheduled for row in ledger.history()]
 
 
@@ -464,7 +464,7 @@ def test_new_rules_of_a_zone_move_what_is_due(make_stage, caplog, monkeypatch):
     job = stage.registry.cronjobs['tidy']
     fresh = zones.resolve('Asia/Tokyo')
     monkeypatch.setattr(zones, 'refresh', lambda: {job.schedule.zone: fresh})
-    stage.service.reporter._upkeep.refresh_zones()
+    stage.service.reporter._housekeeping.refresh_zones()
     assert stage.native.idle() != before
     assert job.schedule.zone is fresh
     assert 'New rules for Europe/Zurich: 1 job(s) planned anew' in caplog.text
@@ -505,7 +505,7 @@ def test_a_request_that_cannot_be_fired_keeps_no_other_from_it(stage, ledger, ca
         whole(index, scheduled)
 
     monkeypatch.setattr(ApplicationBoundCronjobs, 'fire', fire)
-    stage.service.reporter._upkeep.fire_requested()
+    stage.service.reporter._housekeeping.fire_requested()
     assert refused == [wanted[0].scheduled]
     assert stage.native.take().scheduled == wanted[1].scheduled
     assert 'tidy of org/zug was not fired: another process owns it' in caplog.text
@@ -518,16 +518,16 @@ def test_runs_whose_events_found_no_room_are_looked_for(make_stage, ledger, capl
     for _ in range(3):   # nobody listens
         stage.native.advance(60)
         stage.native.complete(stage.native.take().run, 404)
-    upkeep = stage.service.reporter._upkeep
-    upkeep.look_again()
+    housekeeping = stage.service.reporter._housekeeping
+    housekeeping.look_again()
     assert '2 event(s) came too fast' in caplog.text
     stage.service.reporter.drain()
     assert stage.rows() == [('ok', -1, 1), ('failed', 0, 1), ('failed', 1, 1)]
     with clock.in_place(lambda: START + 300):
-        upkeep._doubtful = START + 180
-        upkeep.look_again()
+        housekeeping._doubtful = START + 180
+        housekeeping.look_again()
         assert stage.fired() == [2]
-        assert upkeep._doubtful is None
+        assert housekeeping._doubtful is None
 
 
 def test_more_missed_runs_than_are_counted_are_said_to_be_many(stage, caplog):

@@ -12,10 +12,10 @@ import pytest
 from freezegun import freeze_time
 
 from cronsched.jobs.options import LONGEST
-from cronsched.jobs.registry import register_cronjob
 from cronsched.jobs.settings import Settings
+from cronsched.morepath.bound import ApplicationBoundCronjobs
+from cronsched.morepath.job import register_cronjob
 from cronsched.scheduler import process as scheduler
-from cronsched.scheduler.bound import ApplicationBoundCronjobs
 
 HERE = os.path.dirname(__file__)
 

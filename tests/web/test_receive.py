@@ -9,10 +9,10 @@ import pytest
 from freezegun import freeze_time
 
 from cronsched._cronsched import run_id, sign_headers
-from cronsched.jobs.job import Job
 from cronsched.jobs.settings import Settings
 from cronsched.ledger import Ledger, open_ledger
-from cronsched.scheduler.site import BARE, Site
+from cronsched.morepath.job import Job
+from cronsched.scheduler.site import UNCONFIGURED, Site
 from cronsched.web.receive import CronRun, expect, run_job, settle
 from cronsched.web.signing import Refused
 
@@ -170,7 +170,7 @@ def test_both_secrets_of_a_rotation_are_accepted(job, site, ledger):
 
 
 def test_without_ledger_or_secret_the_job_runs_all_the_same(job, view):
-    assert run(job, SimpleNamespace(headers={}, environ={}), BARE) == 'ok'
+    assert run(job, SimpleNamespace(headers={}, environ={}), UNCONFIGURED) == 'ok'
     assert view.runs[0].previous is None
     assert abs(view.runs[0].scheduled.timestamp() - time.time()) < 10
 

@@ -16,12 +16,12 @@ from servers import served, wait_for
 from webtest import TestApp as Client
 
 from cronsched._cronsched import sign_headers
-from cronsched.jobs.job import Job
 from cronsched.jobs.settings import Settings
 from cronsched.ledger import Run, open_ledger
 from cronsched.morepath import CronApp
+from cronsched.morepath.delivery import RequestCall
+from cronsched.morepath.job import Job
 from cronsched.scheduler import process as scheduler
-from cronsched.scheduler.delivery import RequestCall
 from cronsched.scheduler.reporter import Reporter
 from cronsched.scheduler.site import Site
 from cronsched.web.address import is_trusted
@@ -199,10 +199,11 @@ def test_a_child_finds_free_what_another_thread_of_its_parent_had():
 
 FORKED = """
     import os, signal, threading
-    from cronsched.scheduler import bound, site
-    from cronsched.morepath import directives as weaving
+    from cronsched.morepath import bound
+    from cronsched.morepath import directives
+    from cronsched.scheduler import site
 
-    locks = weaving._starting, bound._binding, site._lock
+    locks = directives._starting, bound._binding, site._lock
     held, done = threading.Event(), threading.Event()
 
     def hold():

@@ -55,7 +55,7 @@ enum cs_status cs_agenda_new(const struct cs_limits *limits,
     cs_table_init(&agenda->apps);
     cs_table_init(&agenda->calls_by_handle);
     cs_heap_init(&agenda->calls);
-    cs_heap_init(&agenda->resting);
+    cs_heap_init(&agenda->backing_off);
     cs_heap_init(&agenda->ready);
     *made = agenda;
     return CS_OK;
@@ -409,7 +409,7 @@ enum cs_status cs_agenda_remove(struct cs_agenda *agenda, uint64_t handle,
     unlink_from_job(call);
     call->flags = CALL_REMOVED;
     cs_run_drop(agenda, call, now);
-    cs_run_bury(call);
+    cs_run_free_removed(call);
     return CS_OK;
 }
 
@@ -433,7 +433,7 @@ enum cs_status cs_agenda_fire(struct cs_agenda *agenda, uint64_t handle,
             return CS_OK;
     if (cs_plan_due(call, scheduled_s).ns < now.ns)
         spec.due = cs_plan_due(call, scheduled_s);
-    spec.parked = call->runs
+    spec.blocked = call->runs
                   && !(call->job->policy.overlap == CS_OVERLAP_ALLOW
                        && call->job->policy.coalesce);
     return cs_run_new(agenda, call, &spec);
@@ -476,7 +476,7 @@ void cs_agenda_cut(struct cs_agenda *agenda, struct cs_wall now,
             call_next = call->app_next;
             for (run = call->runs; run; run = run_next) {
                 run_next = run->sibling;
-                if (run->state == RUN_FLYING)
+                if (run->state == RUN_IN_FLIGHT)
                     cs_agenda_finish(agenda, run, &cut, now, mono);
             }
         }

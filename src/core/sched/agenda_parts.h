@@ -1,7 +1,7 @@
 /* What the four files of the agenda share, and nobody else includes:
  *
  *   plan.c     when a call is next due (reads expr, zone, next)
- *   run.c      the life of a run: waits, flies, rests, ends
+ *   run.c      the life of a run: queued, in flight, backing off, ended
  *   collect.c  from calls that are due to runs: catch-up, overlap
  *   agenda.c   jobs, application ids, calls; what agenda.h offers
  *
@@ -9,10 +9,10 @@
  *
  * Invariants. A call is in `agenda->calls` exactly while CALL_PLANNED is set;
  * its node's key is then, and while it is BLOCKED or has an unused FIRST, the
- * due time of its next run. A run that waits is in its application's line, in
- * due order; one that rests is in `agenda->resting` (key: mono). An
- * application is in `agenda->ready` exactly while READY: it has a waiting run
- * and room for it.
+ * due time of its next run. A run that is queued is in its application's
+ * queue, in due order; one that backs off is in `agenda->backing_off` (key:
+ * mono). An application is in `agenda->ready` exactly while READY: it has a
+ * queued run and room for it.
  */
 #ifndef CS_AGENDA_PARTS_H
 #define CS_AGENDA_PARTS_H
@@ -36,7 +36,7 @@ struct cs_job {
 
 struct cs_app {
     struct cs_heap_node node;   /* in agenda->ready */
-    struct cs_run *first, *last;   /* Borrowed; those that wait. */
+    struct cs_run *first, *last;   /* Borrowed; the queue. */
     struct cs_app *bucket_next; /* Borrowed. */
     struct cs_call *calls;      /* Owned; linked by `app_next`. */
     uint64_t handle;
@@ -72,17 +72,17 @@ struct cs_call {
 };
 
 enum cs_run_state {
-    RUN_PARKED,    /* until the other runs of its call have ended */
-    RUN_WAITING,   /* for room under the limits */
-    RUN_FLYING,    /* handed out */
-    RUN_RESTING    /* until it is tried again */
+    RUN_BLOCKED,    /* until the other runs of its call have ended */
+    RUN_QUEUED,   /* for room under the limits */
+    RUN_IN_FLIGHT,    /* handed out */
+    RUN_BACKING_OFF    /* until it is tried again */
 };
 
 struct cs_run {
     struct cs_heap_node node;
     struct cs_call *call;       /* Borrowed. */
     struct cs_run *sibling;     /* Borrowed. */
-    struct cs_run *before, *behind;   /* Borrowed; in the line. */
+    struct cs_run *previous, *next;   /* Borrowed; in the queue. */
     int64_t scheduled_s;
     struct cs_wall due;
     int32_t attempt;            /* from 1 */
@@ -100,7 +100,7 @@ struct cs_agenda {
     void *context;                /* Borrowed. */
     struct cs_table jobs, apps, calls_by_handle;
     struct cs_heap calls;         /* by due, wall */
-    struct cs_heap resting;       /* runs, mono */
+    struct cs_heap backing_off;       /* runs, mono */
     struct cs_heap ready;         /* apps, by the due of their first run */
     struct cs_app **buckets;      /* Owned; apps by id. */
     size_t bucket_count;          /* 0 or a power of two */
@@ -158,16 +158,17 @@ struct cs_event cs_run_event(enum cs_event_kind kind,
                              const struct cs_call *call, int64_t scheduled_s,
                              struct cs_wall now);
 
-/* A new run of the call, waiting or parked. CS_NOMEM: nothing happened. */
+/* A new run of the call, queued or blocked. CS_NOMEM: nothing happened. */
 struct cs_run_spec {
     int64_t scheduled_s;
     struct cs_wall due;
-    bool backlog, parked;
+    bool backlog, blocked;
 };
 enum cs_status cs_run_new(struct cs_agenda *agenda, struct cs_call *call,
                           const struct cs_run_spec *spec);
 
-/* Wake the runs that have rested until `mono`; at most `most`. How many. */
+/* Queue again the runs that have backed off until `mono`; at most `most`. How
+ * many. */
 size_t cs_run_wake(struct cs_agenda *agenda, struct cs_mono mono,
                    size_t most);
 
@@ -180,6 +181,6 @@ void cs_run_drop(struct cs_agenda *agenda, struct cs_call *call,
 void cs_run_free_call(struct cs_call *call);
 
 /* Unlink from the application id and release a removed call without runs. */
-void cs_run_bury(struct cs_call *call);
+void cs_run_free_removed(struct cs_call *call);
 
 #endif

@@ -20,12 +20,12 @@ static bool has_backlog(const struct cs_call *call)
     return false;
 }
 
-static bool has_parked(const struct cs_call *call)
+static bool has_blocked(const struct cs_call *call)
 {
     const struct cs_run *run;
 
     for (run = call->runs; run; run = run->sibling)
-        if (run->state == RUN_PARKED)
+        if (run->state == RUN_BLOCKED)
             return true;
     return false;
 }
@@ -79,12 +79,12 @@ static bool start(struct cs_agenda *agenda, struct cs_call *call,
     }
     if (call->runs && (policy->overlap == CS_OVERLAP_SKIP
                        || (policy->overlap == CS_OVERLAP_QUEUE
-                           && has_parked(call)))) {
+                           && has_blocked(call)))) {
         skip(agenda, call, spec.scheduled_s, now);
         go_on(agenda, call, next_s);
         return true;
     }
-    spec.parked = call->runs && policy->overlap == CS_OVERLAP_QUEUE;
+    spec.blocked = call->runs && policy->overlap == CS_OVERLAP_QUEUE;
     if (cs_run_new(agenda, call, &spec) != CS_OK)
         return false;
     go_on_after_run(agenda, call, next_s);
@@ -191,7 +191,7 @@ bool cs_agenda_collect(struct cs_agenda *agenda, struct cs_wall now,
                           now, &budget))
             return false;
     }
-    rest = cs_heap_first(&agenda->resting);
+    rest = cs_heap_first(&agenda->backing_off);
     return rest && rest->key <= mono.ns;
 }
 
@@ -199,7 +199,7 @@ void cs_agenda_sleep(const struct cs_agenda *agenda, struct cs_wall *wall,
                      struct cs_mono *mono)
 {
     const struct cs_heap_node *call = cs_heap_first(&agenda->calls);
-    const struct cs_heap_node *rest = cs_heap_first(&agenda->resting);
+    const struct cs_heap_node *rest = cs_heap_first(&agenda->backing_off);
 
     wall->ns = call ? call->key : INT64_MAX;
     mono->ns = rest ? rest->key : INT64_MAX;

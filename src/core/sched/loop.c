@@ -3,6 +3,8 @@
  * the one sleep. Each turn is bounded, and what is left over makes the sleep
  * one of no length.
  */
+#include "core/sched/loop.h"
+
 #include "core/sched/sched_parts.h"
 
 #include <string.h>
@@ -204,7 +206,7 @@ static int plan_sleep(struct cs_sched *sched, struct instant now, bool more)
     int sleep_ms;
 
     cs_agenda_sleep(sched->agenda, &sched->asleep_wall, &sched->asleep_mono);
-    sched->nudged = false;
+    sched->woken = false;
     if (more || loop->taken == CS_BATCH || loop->answered == CS_BATCH)
         return 0;
     if (sched->asleep_wall.ns <= now.wall.ns

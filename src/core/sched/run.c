@@ -1,5 +1,5 @@
-/* The life of a run: parked -> waiting -> flying -> ended, or resting and
- * waiting again. All limits, and what an answer means, are here.
+/* The life of a run: blocked -> queued -> in flight -> ended, or backing off
+ * and queued again. All limits, and what an answer means, are here.
  *
  * Two things bring the same attempt again and count as none: an answer that
  * says "not now" (429 and 503 with Retry-After), and, where the receiver
@@ -51,73 +51,73 @@ static void refresh(struct cs_agenda *agenda, struct cs_app *app)
     app->ready = ready;
 }
 
-/* Runs are made in due order, so nearly all go to the end of the line; one
+/* Runs are made in due order, so nearly all go to the end of the queue; one
  * that was tried before belongs near its head. */
-static void line_up(struct cs_app *app, struct cs_run *run)
+static void enqueue(struct cs_app *app, struct cs_run *run)
 {
-    struct cs_run *behind = NULL;
+    struct cs_run *next = NULL;
 
     if (app->last && app->last->due.ns > run->due.ns)
-        for (behind = app->first; behind->due.ns <= run->due.ns;)
-            behind = behind->behind;
-    run->behind = behind;
-    run->before = behind ? behind->before : app->last;
-    *(run->before ? &run->before->behind : &app->first) = run;
-    *(behind ? &behind->before : &app->last) = run;
+        for (next = app->first; next->due.ns <= run->due.ns;)
+            next = next->next;
+    run->next = next;
+    run->previous = next ? next->previous : app->last;
+    *(run->previous ? &run->previous->next : &app->first) = run;
+    *(next ? &next->previous : &app->last) = run;
 }
 
-static void line_leave(struct cs_app *app, struct cs_run *run)
+static void dequeue(struct cs_app *app, struct cs_run *run)
 {
-    *(run->before ? &run->before->behind : &app->first) = run->behind;
-    *(run->behind ? &run->behind->before : &app->last) = run->before;
+    *(run->previous ? &run->previous->next : &app->first) = run->next;
+    *(run->next ? &run->next->previous : &app->last) = run->previous;
 }
 
-static void wait_for_room(struct cs_agenda *agenda, struct cs_run *run)
+static void queue_run(struct cs_agenda *agenda, struct cs_run *run)
 {
     struct cs_app *app = run->call->app;
 
-    run->state = RUN_WAITING;
+    run->state = RUN_QUEUED;
     agenda->stats.waiting++;
-    line_up(app, run);
+    enqueue(app, run);
     refresh(agenda, app);
 }
 
-static void park(struct cs_agenda *agenda, struct cs_run *run)
+static void block(struct cs_agenda *agenda, struct cs_run *run)
 {
-    run->state = RUN_PARKED;
+    run->state = RUN_BLOCKED;
     agenda->stats.waiting++;
 }
 
-static void rest(struct cs_agenda *agenda, struct cs_run *run,
-                 struct cs_mono until)
+static void back_off(struct cs_agenda *agenda, struct cs_run *run,
+                     struct cs_mono until)
 {
-    run->state = RUN_RESTING;
+    run->state = RUN_BACKING_OFF;
     agenda->stats.backing_off++;
-    cs_heap_push(&agenda->resting, &run->node, until.ns);
+    cs_heap_push(&agenda->backing_off, &run->node, until.ns);
 }
 
-/* Out of whatever it waits in, flies in or rests in. */
+/* Out of the queue, the flight or the back-off it is in. */
 static void leave(struct cs_agenda *agenda, struct cs_run *run)
 {
     struct cs_app *app = run->call->app;
 
     switch ((enum cs_run_state)run->state) {
-    case RUN_PARKED:
+    case RUN_BLOCKED:
         agenda->stats.waiting--;
         break;
-    case RUN_WAITING:
+    case RUN_QUEUED:
         agenda->stats.waiting--;
-        line_leave(app, run);
+        dequeue(app, run);
         refresh(agenda, app);
         break;
-    case RUN_FLYING:
+    case RUN_IN_FLIGHT:
         agenda->stats.in_flight--;
         app->in_flight--;
         refresh(agenda, app);
         break;
-    case RUN_RESTING:
+    case RUN_BACKING_OFF:
         agenda->stats.backing_off--;
-        cs_heap_remove(&agenda->resting, &run->node);
+        cs_heap_remove(&agenda->backing_off, &run->node);
         break;
     }
 }
@@ -138,10 +138,10 @@ enum cs_status cs_run_new(struct cs_agenda *agenda, struct cs_call *call,
     run->due = spec->due;
     run->backlog = spec->backlog;
     run->attempt = run->deliveries = 1;
-    if (spec->parked)
-        park(agenda, run);
+    if (spec->blocked)
+        block(agenda, run);
     else
-        wait_for_room(agenda, run);
+        queue_run(agenda, run);
     return CS_OK;
 }
 
@@ -150,12 +150,12 @@ size_t cs_run_wake(struct cs_agenda *agenda, struct cs_mono mono, size_t most)
     struct cs_heap_node *node;
     size_t woken = 0;
 
-    while (woken < most && (node = cs_heap_first(&agenda->resting))
+    while (woken < most && (node = cs_heap_first(&agenda->backing_off))
            && node->key <= mono.ns) {
         struct cs_run *run = CS_HEAP_OWNER(node, struct cs_run, node);
 
         leave(agenda, run);
-        wait_for_room(agenda, run);
+        queue_run(agenda, run);
         woken++;
     }
     return woken;
@@ -220,7 +220,7 @@ void cs_run_free_call(struct cs_call *call)
     cs_mem_free(call);
 }
 
-void cs_run_bury(struct cs_call *call)
+void cs_run_free_removed(struct cs_call *call)
 {
     if (!(call->flags & CALL_REMOVED) || call->runs)
         return;
@@ -244,26 +244,26 @@ static void discard(struct cs_run *run)
     cs_mem_free(run);
 }
 
-/* A run of the call has ended: the first of the parked ones may go, or, with
+/* A run of the call has ended: the first of the blocked ones may go, or, with
  * none left, the call itself comes back. It may be gone afterwards. */
 static void follow(struct cs_agenda *agenda, struct cs_call *call)
 {
-    struct cs_run *run, *parked = NULL;
+    struct cs_run *run, *blocked = NULL;
 
     for (run = call->runs; run; run = run->sibling) {
-        if (run->state != RUN_PARKED)
+        if (run->state != RUN_BLOCKED)
             return;
-        if (!parked)
-            parked = run;
+        if (!blocked)
+            blocked = run;
     }
-    if (parked) {
+    if (blocked) {
         agenda->stats.waiting--;
-        wait_for_room(agenda, parked);
+        queue_run(agenda, blocked);
     } else if (call->flags & CALL_BLOCKED) {
         call->flags &= (uint8_t)~CALL_BLOCKED;
         cs_plan_at(agenda, call, (struct cs_wall){call->node.key});
     }
-    cs_run_bury(call);
+    cs_run_free_removed(call);
 }
 
 void cs_run_drop(struct cs_agenda *agenda, struct cs_call *call,
@@ -273,7 +273,7 @@ void cs_run_drop(struct cs_agenda *agenda, struct cs_call *call,
 
     for (run = call->runs; run; run = next) {
         next = run->sibling;
-        if (run->state == RUN_FLYING)
+        if (run->state == RUN_IN_FLIGHT)
             continue;
         leave(agenda, run);
         if (run->outcome != CS_OUTCOME_NONE) {
@@ -451,10 +451,10 @@ enum cs_status cs_agenda_take(struct cs_agenda *agenda, struct cs_wall now,
     agenda->stats.waiting--;
     agenda->stats.in_flight++;
     agenda->stats.started++;
-    line_leave(app, run);
+    dequeue(app, run);
     app->in_flight++;
     refresh(agenda, app);
-    run->state = RUN_FLYING;
+    run->state = RUN_IN_FLIGHT;
     *attempt = (struct cs_attempt){
         .run = run, .app = app->handle, .call = run->call->handle,
         .job = run->call->job->handle, .application_id = app->id,
@@ -512,7 +512,8 @@ void cs_agenda_finish(struct cs_agenda *agenda, void *flown,
     }
     if (wait_ms >= 0) {
         tell(agenda, &event, CS_EVENT_RETRY, result);
-        rest(agenda, run, (struct cs_mono){mono.ns + wait_ms * CS_NS_PER_MS});
+        back_off(agenda, run,
+                 (struct cs_mono){mono.ns + wait_ms * CS_NS_PER_MS});
         return;
     }
     if (!is_left_to_others(run, result))

@@ -13,13 +13,13 @@
 #include <unistd.h>
 
 #include "core/base/mem.h"
+#include "core/sched/loop.h"
 
 #define PER_PROCESS 32
 #define PER_APPLICATION 4
 #define EVENTS 8192
 #define FREE_TIMEOUT_MS 2000
 #define PAUSE_TIMEOUT_MS 2000
-#define TELL_STEP_NS CS_NS_PER_S
 
 /* What there is once a process. */
 static struct {
@@ -27,17 +27,6 @@ static struct {
     enum cs_status http;      /* how libcurl started; written once */
     struct cs_error http_error;
 } process;
-
-bool cs_sched_is_ours(const struct cs_sched *sched)
-{
-    return sched->pid == getpid();
-}
-
-enum cs_status cs_sched_refuse(struct cs_error *error)
-{
-    return cs_error_set(error, CS_STATE,
-                        "this scheduler belongs to the parent process");
-}
 
 /* -- fork ----------------------------------------------------------------- */
 
@@ -110,62 +99,6 @@ static enum cs_status prepare_http(struct cs_error *error)
     return process.http;
 }
 
-/* -- the gate ------------------------------------------------------------- */
-
-void cs_sched_enter(struct cs_sched *sched)
-{
-    cs_gate_enter(&sched->gate);
-}
-
-void cs_sched_leave(struct cs_sched *sched)
-{
-    if (sched->news)
-        cs_gate_signal(&sched->gate);
-    sched->news = false;
-    cs_gate_leave(&sched->gate);
-}
-
-void cs_sched_emit(void *context, struct cs_event *event)
-{
-    struct cs_sched *sched = context;
-
-    if (cs_ring_push(&sched->ring, event) == CS_OK)
-        sched->news = true;
-    else
-        cs_event_fini(event);   /* the ring has counted it */
-}
-
-void cs_sched_fault(struct cs_sched *sched, const char *text)
-{
-    struct cs_event event = {
-        .kind = CS_EVENT_FAULT, .at = cs_sched_wall(sched),
-        .detail = cs_mem_copy(text, strlen(text)),
-    };
-
-    cs_sched_emit(sched, &event);
-}
-
-void cs_sched_step(struct cs_sched *sched, int64_t step_ns,
-                   struct cs_wall now)
-{
-    struct cs_event event = {
-        .kind = CS_EVENT_CLOCK, .at = now, .step_ns = step_ns,
-    };
-
-    cs_agenda_step(sched->agenda, step_ns, now);
-    if (step_ns > TELL_STEP_NS || step_ns < -TELL_STEP_NS)
-        cs_sched_emit(sched, &event);
-}
-
-/* End the thread's sleep, once. One write to a pipe; the pointer is good only
- * in here. */
-void cs_sched_nudge(struct cs_sched *sched)
-{
-    if (!sched->nudged && sched->http)
-        cs_http_wake(sched->http);
-    sched->nudged = true;
-}
-
 /* -- new and free --------------------------------------------------------- */
 
 /* A header line. A control character would begin another one. */
@@ -185,7 +118,8 @@ static enum cs_status make_user_agent(const char *name, char **line)
     return CS_OK;
 }
 
-void cs_sched_destroy(struct cs_sched *sched)
+/* Release everything. Nobody uses it any more. */
+static void destroy(struct cs_sched *sched)
 {
     struct cs_event event;
 
@@ -241,8 +175,8 @@ static void set_options(struct cs_sched *sched,
         sched->limits.per_process = PER_PROCESS;
     if (!sched->limits.per_application)
         sched->limits.per_application = PER_APPLICATION;
-    sched->hands.wall = options->manual_wall;
-    sched->clock = options->manual ? cs_clock_of_manual(&sched->hands)
+    sched->manual_clock.wall = options->manual_wall;
+    sched->clock = options->manual ? cs_clock_of_manual(&sched->manual_clock)
                                    : cs_clock_system;
     sched->owner.lease.fd = sched->loop.alarm.fd = -1;
 }
@@ -262,7 +196,7 @@ enum cs_status cs_sched_new(const struct cs_sched_options *options,
     enlist(sched);
     status = fill(sched, options);
     if (status != CS_OK) {
-        cs_sched_destroy(sched);
+        destroy(sched);
         return cs_error_set(error, status, "%s", status == CS_RANGE
                             ? "too many events to keep"
                             : status == CS_SYNTAX
@@ -281,7 +215,7 @@ static bool leave_to_thread(struct cs_sched *sched)
 
     cs_sched_enter(sched);
     left = sched->alive && !sched->ended;
-    sched->orphan = left;
+    sched->detached = left;
     if (left)
         cs_thread_detach(&sched->thread);
     cs_sched_leave(sched);
@@ -301,7 +235,7 @@ void cs_sched_free(struct cs_sched *sched)
         return;
     if (sched->alive)
         cs_thread_join(&sched->thread);
-    cs_sched_destroy(sched);
+    destroy(sched);
 }
 
 /* -- the life of the thread ----------------------------------------------- */
@@ -325,17 +259,17 @@ static bool is_over(struct cs_sched *sched)
 static void live(void *context)
 {
     struct cs_sched *sched = context;
-    bool orphan;
+    bool detached;
 
     do
         cs_loop_run(sched);
     while (!is_over(sched));
     cs_sched_enter(sched);
-    sched->ended = sched->news = true;
-    orphan = sched->orphan;
+    sched->ended = sched->has_events = true;
+    detached = sched->detached;
     cs_sched_leave(sched);
-    if (orphan)
-        cs_sched_destroy(sched);
+    if (detached)
+        destroy(sched);
 }
 
 /* In `life`. */
@@ -345,7 +279,7 @@ static enum cs_status spawn(struct cs_sched *sched, struct cs_error *error)
 
     cs_sched_enter(sched);
     sched->leaving = CS_STAYING;
-    sched->ended = sched->nudged = false;
+    sched->ended = sched->woken = false;
     cs_sched_leave(sched);
     status = cs_thread_start(&sched->thread, live, sched, error);
     sched->alive = status == CS_OK;
@@ -363,9 +297,9 @@ static bool end_thread(struct cs_sched *sched, enum cs_leaving leaving,
         return true;
     cs_sched_enter(sched);
     sched->leaving = (uint8_t)leaving;
-    sched->interrupted = sched->news = true;
+    sched->interrupted = sched->has_events = true;
     cs_gate_signal(&sched->gate);
-    cs_sched_nudge(sched);
+    cs_sched_wake(sched);
     while (!sched->ended && cs_gate_wait(&sched->gate, deadline))
         ;
     ended = sched->ended;

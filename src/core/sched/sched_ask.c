@@ -9,14 +9,14 @@
 /* -- calls ---------------------------------------------------------------- */
 
 /* After a change of what is planned: does the thread sleep too long? */
-static void nudge_if_sooner(struct cs_sched *sched)
+static void wake_if_sooner(struct cs_sched *sched)
 {
     struct cs_wall wall;
     struct cs_mono mono;
 
     cs_agenda_sleep(sched->agenda, &wall, &mono);
     if (wall.ns < sched->asleep_wall.ns || mono.ns < sched->asleep_mono.ns)
-        cs_sched_nudge(sched);
+        cs_sched_wake(sched);
 }
 
 enum cs_status cs_sched_define(struct cs_sched *sched, const char *name,
@@ -47,7 +47,7 @@ enum cs_status cs_sched_redefine(struct cs_sched *sched, uint64_t job,
     cs_sched_enter(sched);
     status = cs_agenda_redefine(sched->agenda, job, expr, zone,
                                 cs_sched_wall(sched));
-    nudge_if_sooner(sched);
+    wake_if_sooner(sched);
     cs_sched_leave(sched);
     return status;
 }
@@ -81,7 +81,7 @@ enum cs_status cs_sched_open(struct cs_sched *sched,
         seat.app = *app;
         cs_owner_seat(&sched->owner, &seat);
         own_manually(sched);
-        cs_sched_nudge(sched);
+        cs_sched_wake(sched);
     }
     cs_sched_leave(sched);
     return status;
@@ -98,7 +98,7 @@ enum cs_status cs_sched_add(struct cs_sched *sched,
     cs_sched_enter(sched);
     status = cs_agenda_add(sched->agenda, spec, cs_sched_wall(sched), call,
                            error);
-    nudge_if_sooner(sched);
+    wake_if_sooner(sched);
     cs_sched_leave(sched);
     return status;
 }
@@ -125,7 +125,7 @@ enum cs_status cs_sched_fire(struct cs_sched *sched, uint64_t call,
     cs_sched_enter(sched);
     status = cs_agenda_fire(sched->agenda, call, scheduled_s,
                             cs_sched_wall(sched));
-    cs_sched_nudge(sched);
+    cs_sched_wake(sched);
     cs_sched_leave(sched);
     return status;
 }
@@ -173,6 +173,6 @@ void cs_sched_interrupt(struct cs_sched *sched)
     if (!cs_sched_is_ours(sched))
         return;
     cs_sched_enter(sched);
-    sched->interrupted = sched->news = true;
+    sched->interrupted = sched->has_events = true;
     cs_sched_leave(sched);
 }

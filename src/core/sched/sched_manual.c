@@ -1,39 +1,11 @@
 /* A scheduler without a thread: its clock is moved by hand, and its attempts
- * are taken and completed by the caller. Also the headers of a request, which
- * are the same for both kinds.
+ * are taken and completed by the caller.
  */
 #include "core/sched/sched_parts.h"
 
 #include <string.h>
 
 #include "core/base/mem.h"
-
-/* -- headers -------------------------------------------------------------- */
-
-enum cs_status cs_sched_sign(const struct cs_sched *sched,
-                             const struct cs_attempt *attempt,
-                             struct cs_sign_headers *headers,
-                             const char *list[CS_HEADERS])
-{
-    struct cs_sign_request request = {
-        .application_id = attempt->application_id, .job = attempt->job_name,
-        .key = attempt->key, .scheduled_s = attempt->scheduled_s,
-        .now_s = cs_wall_seconds(cs_sched_wall(sched)),
-        .attempt = attempt->attempt,
-    };
-    enum cs_status status = cs_sign(&request, headers);
-    size_t i;
-
-    if (status != CS_OK)
-        return status;
-    list[0] = sched->user_agent;
-    for (i = 0; headers->list[i]; i++)
-        list[i + 1] = headers->list[i];
-    list[i + 1] = NULL;
-    return CS_OK;
-}
-
-/* -- by hand -------------------------------------------------------------- */
 
 static bool is_manual(const struct cs_sched *sched)
 {
@@ -53,16 +25,16 @@ static bool move(int64_t *at_ns, int64_t by_ns)
 }
 
 /* Both, or neither. */
-static bool move_hands(struct cs_clock_manual *hands, int64_t elapsed_ns,
+static bool move_clock(struct cs_clock_manual *clock, int64_t elapsed_ns,
                        int64_t step_ns)
 {
-    struct cs_clock_manual moved = *hands;
+    struct cs_clock_manual moved = *clock;
 
     if (elapsed_ns < 0 || !move(&moved.mono.ns, elapsed_ns)
         || !move(&moved.wall.ns, elapsed_ns)
         || !move(&moved.wall.ns, step_ns))
         return false;
-    *hands = moved;
+    *clock = moved;
     return true;
 }
 
@@ -72,14 +44,14 @@ enum cs_status cs_sched_advance(struct cs_sched *sched, int64_t elapsed_ns,
     if (!is_manual(sched))
         return CS_STATE;
     cs_sched_enter(sched);
-    if (!move_hands(&sched->hands, elapsed_ns, step_ns)) {
+    if (!move_clock(&sched->manual_clock, elapsed_ns, step_ns)) {
         cs_sched_leave(sched);
         return CS_RANGE;
     }
     if (step_ns)
-        cs_sched_step(sched, step_ns, sched->hands.wall);
-    while (cs_agenda_collect(sched->agenda, sched->hands.wall,
-                             sched->hands.mono, SIZE_MAX))
+        cs_sched_step(sched, step_ns, sched->manual_clock.wall);
+    while (cs_agenda_collect(sched->agenda, sched->manual_clock.wall,
+                             sched->manual_clock.mono, SIZE_MAX))
         ;
     sched->turns++;
     cs_sched_leave(sched);
@@ -103,8 +75,8 @@ int64_t cs_sched_idle_ns(struct cs_sched *sched)
         return INT64_MAX;
     cs_sched_enter(sched);
     cs_agenda_sleep(sched->agenda, &wall, &mono);
-    wall_ns = until(wall.ns, sched->hands.wall.ns);
-    mono_ns = until(mono.ns, sched->hands.mono.ns);
+    wall_ns = until(wall.ns, sched->manual_clock.wall.ns);
+    mono_ns = until(mono.ns, sched->manual_clock.mono.ns);
     cs_sched_leave(sched);
     return wall_ns < mono_ns ? wall_ns : mono_ns;
 }

@@ -1,15 +1,20 @@
 /* What the files of the scheduler share, and nobody else includes:
  *
- *   sched.c         new, start, stop, fork: the life of it
+ *   sched.c         new, start, stop, fork
  *   sched_ask.c     what other threads ask of it
- *   sched_manual.c  the one without a thread
+ *   sched_manual.c  the scheduler without a thread
  *   loop.c          what the thread does
+ *   sched_sign.c    the headers of a request
+ *   sched_gate.c    the gate, events, waking the thread
+ *
+ * An arrow goes down this list, or from sched.c to loop.c.
  *
  * Who may touch what:
  *   read only      pid, manual, limits, user_agent, clock (its functions)
- *   `gate`         agenda, ring, hands, owner, http (the pointer), asleep_*,
- *                  nudged, leaving, ended, orphan, interrupted, news, turns,
- *                  faulted. Held for a few lines, never while sending.
+ *   `gate`         agenda, ring, manual_clock, owner, http (the pointer),
+ *                  asleep_*, woken, leaving, ended, detached, interrupted,
+ *                  has_events, turns, faulted. Held for a few lines, never
+ *                  while sending.
  *   `life`         thread, state, pauses: held while the thread is started
  *                  or ended, and never taken by it.
  *   the thread     what is in `loop`, *http, owner.lease (inside the gate);
@@ -60,15 +65,15 @@ struct cs_sched {
     struct cs_gate gate;
     struct cs_agenda *agenda;      /* Owned. */
     struct cs_ring ring;           /* of struct cs_event, details owned */
-    struct cs_clock_manual hands;  /* of a manual clock */
+    struct cs_clock_manual manual_clock;  /* of a manual clock */
     struct cs_owner owner;
     struct cs_http *http;          /* Owned; NULL while stopped. */
     struct cs_wall asleep_wall;    /* until when the thread means to sleep */
     struct cs_mono asleep_mono;
-    bool nudged;                   /* it was woken, and has not looked yet */
+    bool woken;                   /* it was woken, and has not looked yet */
     bool ended;                    /* the thread has nothing more to do here */
-    bool orphan;                   /* whoever ends last frees it all */
-    bool interrupted, news, faulted;
+    bool detached;                   /* whoever ends last frees it all */
+    bool interrupted, has_events, faulted;
     uint8_t leaving;               /* enum cs_leaving */
     uint64_t turns;
 
@@ -82,18 +87,7 @@ struct cs_sched {
     struct cs_sched *previous, *next;   /* Borrowed; those of the process. */
 };
 
-/* -- loop.c --------------------------------------------------------------- */
-
-/* What the thread needs besides memory: connections, the alarm, the lease. */
-enum cs_status cs_loop_open(struct cs_sched *sched, struct cs_error *error);
-
-/* Disown all, cut all transfers, give all of that back. */
-void cs_loop_close(struct cs_sched *sched);
-
-/* The life of the thread: until `leaving` is not CS_STAYING. */
-void cs_loop_run(struct cs_sched *sched);
-
-/* -- sched.c -------------------------------------------------------------- */
+/* -- sched_gate.c --------------------------------------------------------- */
 
 /* Are we in the process that made it? If not, nothing may be touched: the
  * error says so. */
@@ -101,7 +95,7 @@ bool cs_sched_is_ours(const struct cs_sched *sched);
 enum cs_status cs_sched_refuse(struct cs_error *error);
 
 void cs_sched_enter(struct cs_sched *sched);
-void cs_sched_leave(struct cs_sched *sched);   /* tells readers of news */
+void cs_sched_leave(struct cs_sched *sched);   /* wakes the reader */
 
 static inline struct cs_wall cs_sched_wall(const struct cs_sched *sched)
 {
@@ -114,7 +108,7 @@ static inline struct cs_mono cs_sched_mono(const struct cs_sched *sched)
 }
 
 /* Inside the gate: end the thread's sleep, if that was not done before. */
-void cs_sched_nudge(struct cs_sched *sched);
+void cs_sched_wake(struct cs_sched *sched);
 
 /* Inside the gate: into the ring, or counted. The scheduler has trouble. */
 void cs_sched_emit(void *sched, struct cs_event *event);
@@ -124,10 +118,7 @@ void cs_sched_fault(struct cs_sched *sched, const char *text);
 void cs_sched_step(struct cs_sched *sched, int64_t step_ns,
                    struct cs_wall now);
 
-/* Release everything. Nobody uses it any more. */
-void cs_sched_destroy(struct cs_sched *sched);
-
-/* -- sched_manual.c ------------------------------------------------------- */
+/* -- sched_sign.c --------------------------------------------------------- */
 
 /* The headers of a request, into `headers` (it must not move afterwards) and
  * as a list of at most CS_HEADERS with the NULL. CS_NOMEM. A manual clock is

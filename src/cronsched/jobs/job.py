@@ -6,10 +6,9 @@ Example::
     job.next_runtime()     # aware datetime, the seeded offset included
     job = Job(report, expression='0 9 * * MON#1', timezone='Europe/Zurich', retries=2)
 
-A job is registered once per application class. `as_request_call` binds it to
-the application id of a request: the bound job has a `url`, and its function
-sends the request that runs the job. The offset is seeded by that URL, and
-made when it is first asked for.
+A job is registered once per application class. A job that is bound to an
+application id has a `url`; the offset is seeded by that URL, and computed when
+it is first asked for.
 
 "Now" is what `time.time()` says, so a test that freezes Python's clock sees
 the runtimes of its own day.
@@ -21,22 +20,17 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from math import ceil
 from types import GenericAlias
-from typing import Any, ClassVar, Final, NoReturn
-from urllib.parse import quote_plus
+from typing import Any, ClassVar, Final, NoReturn, Self
 
 from cronsched._cronsched import Zone, seeded_offset
 from cronsched.base import clock
 from cronsched.errors import CronError, ExpressionError, OptionError
 from cronsched.jobs.options import Policy, check
 from cronsched.schedule import FIELDS, Schedule, expression_of
-from cronsched.scheduler.delivery import RequestCall
 
-__all__ = ['CRONJOB_ID_SALT', 'Job']
+__all__ = ['NOT_GIVEN', 'Job']
 
-# Signs the names of jobs in their paths, as in the original.
-CRONJOB_ID_SALT: Final = 'cronjob-id'
-
-NOT_SAID: Final[Any] = object()
+NOT_GIVEN: Final[Any] = object()
 
 
 class Job:
@@ -45,7 +39,6 @@ class Job:
     __slots__ = (
         '__weakref__',
         '_offset',
-        'app',
         'function',
         'hour',
         'minute',
@@ -59,15 +52,12 @@ class Job:
     #: `Job[...]` is read in annotations, where the original was generic.
     __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)
 
-    #: The application that signs `id`; set by `as_request_call`.
-    app: Any
-
     def __init__(
         self,
         function: Callable[..., Any],
         hour: int | str | None = None,
         minute: int | str | None = None,
-        timezone: str | tzinfo | Zone = NOT_SAID,
+        timezone: str | tzinfo | Zone = NOT_GIVEN,
         once: bool = False,
         url: str | None = None,
         *,
@@ -75,7 +65,7 @@ class Job:
         name: str | None = None,
         **options: Any,
     ) -> None:
-        """The options are those of `cronsched.options.Policy`, and the fields
+        """The options are those of `cronsched.jobs.options.Policy`, and the fields
         `second day month weekday year`. Raises a `CronError` for anything
         that would fail later."""
         self.name = _check_name(_name_of(function) if name is None else name)
@@ -153,21 +143,9 @@ class Job:
     def _refuse(self, when: str) -> NoReturn:
         raise CronError(f'could not find a new runtime for job {self.name}{when}')
 
-    @property
-    def id(self) -> str:
-        """The name, signed by the application: in a path it cannot be guessed,
-        and it is the same in every process. Needs `app`."""
-        return quote_plus(self.app.sign(self.name, CRONJOB_ID_SALT))
-
-    def as_request_call(self, request: Any) -> Job:
-        """The same job, run by calling the URL that `request.link` gives."""
-        self.app = request.app
-        url = request.link(self)
-        return self.bound_to(url, RequestCall.of(self, url, request.app))
-
-    def bound_to(self, url: str, function: Callable[[], Any]) -> Job:
+    def bound_to(self, url: str, function: Callable[[], Any]) -> Self:
         """A copy with another function, and the URL as its seed."""
-        bound: Job = object.__new__(type(self))
+        bound = object.__new__(type(self))
         bound.name = self.name
         bound.function = function
         bound.hour = self.hour
@@ -208,7 +186,7 @@ def _schedule(
     timezone: str | tzinfo | Zone,
     seed: str,
 ) -> Schedule:
-    if timezone is NOT_SAID or timezone is None:
+    if timezone is NOT_GIVEN or timezone is None:
         raise OptionError(
             "timezone is missing: write timezone='Europe/Zurich', or timezone='UTC'",
             field='timezone',
@@ -219,9 +197,9 @@ def _schedule(
         raise OptionError(
             f"expression={expression!r}: write a text like '0 8 * * *'", field='expression'
         )
-    said = [name for name, value in fields.items() if value is not None]
-    if said:
+    given = [name for name, value in fields.items() if value is not None]
+    if given:
         raise ExpressionError(
-            f'both an expression ({expression!r}) and {", ".join(said)}=: write one of them'
+            f'both an expression ({expression!r}) and {", ".join(given)}=: write one of them'
         )
     return Schedule(expression, timezone, seed=seed)

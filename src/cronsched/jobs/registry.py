@@ -3,7 +3,7 @@
 Example::
 
     registry = types.SimpleNamespace()
-    register_cronjob(registry, cleanup, hour=8, minute=0, timezone='Europe/Zurich')
+    register(registry, Job(cleanup, hour=8, minute=0, timezone='Europe/Zurich'))
     registry.cronjobs['cleanup'], registry.cronjob_threads
 
 Any object that takes attributes will do. Two functions of one name are an
@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from datetime import tzinfo
 from typing import Any
 
-from cronsched._cronsched import Zone
 from cronsched.errors import DuplicateJobError
-from cronsched.jobs.job import NOT_SAID, Job
+from cronsched.jobs.job import Job
 
-__all__ = ['StartedHere', 'jobs_of', 'register_cronjob']
+__all__ = ['StartedHere', 'jobs_of', 'prepare', 'register']
 
 
 class StartedHere(dict[str, Any]):
@@ -39,37 +37,29 @@ class StartedHere(dict[str, Any]):
         return super().__contains__(application_id)
 
 
-def register_cronjob(
-    registry: Any,
-    function: Callable[..., Any],
-    hour: int | str | None = None,
-    minute: int | str | None = None,
-    timezone: str | tzinfo | Zone = NOT_SAID,
-    once: bool = False,
-    *,
-    expression: str | None = None,
-    **options: Any,
-) -> Job:
-    """Add a job to `registry`. The options are those of `Job`. Raises a
-    `CronError` when the job could not run, or its name is taken by another
-    function."""
+def prepare(registry: Any) -> None:
+    """Give `registry` the attributes that keep the jobs."""
     if not hasattr(registry, 'cronjobs'):
         registry.cronjobs = {}
         registry.cronjob_threads = StartedHere()
-    job = Job(function, hour, minute, timezone, once, expression=expression, **options)
+
+
+def register(registry: Any, job: Job) -> None:
+    """Add `job` to `registry`. Raises `DuplicateJobError` when its name is
+    taken by another function."""
+    prepare(registry)
     taken = registry.cronjobs.get(job.name)
-    if taken is not None and taken.function is not function:
+    if taken is not None and taken.function is not job.function:
         raise DuplicateJobError(
             f'there is a job {job.name!r} already, {_place(taken.function)}; '
-            f"rename {_place(function)}, or write name='...'"
+            f"rename {_place(job.function)}, or write name='...'"
         )
     registry.cronjobs[job.name] = job
-    return job
 
 
-def jobs_of(registry: Any) -> dict[str, Job]:
+def jobs_of(registry: Any) -> dict[str, Any]:
     """The jobs by name; none when nothing was registered."""
-    jobs: dict[str, Job] = getattr(registry, 'cronjobs', {})
+    jobs: dict[str, Any] = getattr(registry, 'cronjobs', {})
     return jobs
 
 

@@ -39,7 +39,7 @@ class Settings:
         record of runs (then a run is only as unique as its owner).
     max_concurrency, max_per_application: requests in flight.
     history_days: how long ended runs are kept.
-    options: what jobs leave out; see `cronsched.options`.
+    options: what jobs leave out; see `cronsched.jobs.options`.
     """
 
     enabled: bool = True

@@ -35,7 +35,6 @@ from morepath.core import excview_tween_factory
 from morepath.publish import resolve_model
 
 from cronsched.errors import ConfigurationError, CronError
-from cronsched.jobs.job import Job
 from cronsched.jobs.settings import Settings
 from cronsched.morepath.blank import blank_at
 from cronsched.morepath.directives import (
@@ -47,6 +46,7 @@ from cronsched.morepath.directives import (
     respond,
     start,
 )
+from cronsched.morepath.job import Job
 from cronsched.scheduler.site import Site, ledger_of, secrets_of
 from cronsched.web.address import is_trusted
 
@@ -57,7 +57,7 @@ log = logging.getLogger('cronsched')
 
 class CronApp(morepath.App):
     """A Morepath application with the directive `cronjob` and the settings
-    section `cronjobs`; see `cronsched.settings`."""
+    section `cronjobs`; see `cronsched.jobs.settings`."""
 
     cronjob = dectate.directive(CronjobDirective)
     _cronjob = dectate.directive(CronjobAction)

@@ -16,11 +16,12 @@ from morepath.settings import SettingRegistry
 
 from cronsched.base.locks import Lock
 from cronsched.errors import CronError
-from cronsched.jobs.job import CRONJOB_ID_SALT, NOT_SAID, Job
-from cronsched.jobs.registry import jobs_of, register_cronjob
+from cronsched.jobs.job import NOT_GIVEN
+from cronsched.jobs.registry import jobs_of
 from cronsched.jobs.settings import Settings
+from cronsched.morepath.bound import ApplicationBoundCronjobs
+from cronsched.morepath.job import CRONJOB_ID_SALT, Job, register_cronjob
 from cronsched.schedule.english import lint
-from cronsched.scheduler.bound import ApplicationBoundCronjobs
 from cronsched.scheduler.site import site_of
 from cronsched.web.receive import OUTCOME_HEADER, Unclaimed, expect, run_job, settle
 from cronsched.web.signing import Refused
@@ -56,9 +57,9 @@ class CronjobAction(dectate.Action):
     config = {'cronjob_registry': CronjobRegistry, 'setting_registry': SettingRegistry}  # noqa: RUF012
     depends = [SettingAction]  # noqa: RUF012
 
-    def __init__(self, name: str, said: dict[str, Any]) -> None:
+    def __init__(self, name: str, given: dict[str, Any]) -> None:
         self.name = name
-        self.said = said
+        self.given = given
 
     def identifier(self, cronjob_registry: CronjobRegistry, **config: Any) -> str:
         first = cronjob_registry.named.setdefault(self.name, self)
@@ -75,7 +76,7 @@ class CronjobAction(dectate.Action):
         self, obj: Callable[..., Any], cronjob_registry: CronjobRegistry, **config: Any
     ) -> None:
         try:
-            job = register_cronjob(cronjob_registry, obj, **self.said)
+            job = register_cronjob(cronjob_registry, obj, **self.given)
         except CronError as error:
             raise dectate.DirectiveError(str(error)) from error
         place = self.code_info
@@ -89,7 +90,7 @@ class CronjobAction(dectate.Action):
 
 
 class CronjobDirective(dectate.Composite):
-    """`@App.cronjob(...)`; see `cronsched.job.Job` for what it takes."""
+    """`@App.cronjob(...)`; see `cronsched.jobs.job.Job` for what it takes."""
 
     query_classes = [CronjobAction]  # noqa: RUF012
 
@@ -99,19 +100,19 @@ class CronjobDirective(dectate.Composite):
         *,
         hour: int | str | None = None,
         minute: int | str | None = None,
-        timezone: Any = NOT_SAID,
+        timezone: Any = NOT_GIVEN,
         once: bool = False,
         **options: Any,
     ) -> None:
-        self.said = dict(
+        self.given = dict(
             options, expression=expression, hour=hour, minute=minute, timezone=timezone, once=once
         )
 
     def actions(self, obj: Callable[..., Any]) -> Iterator[tuple[CronjobAction, Any]]:
-        name = self.said.get('name', getattr(obj, '__qualname__', None))
+        name = self.given.get('name', getattr(obj, '__qualname__', None))
         if not isinstance(name, str):
             raise dectate.DirectiveError(f"{obj!r} has no name: write name='...'")
-        yield CronjobAction(name, self.said), obj
+        yield CronjobAction(name, self.given), obj
 
 
 def find_job(app: Any, id: str) -> Job | None:

@@ -14,21 +14,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cronsched._cronsched import SchedulerError, Zone
 from cronsched.base import clock
+from cronsched.jobs.job import Job
 from cronsched.ledger.protocol import Ledger, LedgerError, Run
 from cronsched.schedule import Schedule, zones
+from cronsched.scheduler.bound import BoundApplication
+from cronsched.scheduler.site import Site
+from cronsched.scheduler.state import State
 from cronsched.scheduler.takeover import Past, plan_of
 
-if TYPE_CHECKING:
-    from cronsched.jobs.job import Job
-    from cronsched.scheduler.bound import ApplicationBoundCronjobs
-    from cronsched.scheduler.process import Service
-    from cronsched.scheduler.site import Site
-
-__all__ = ['Upkeep']
+__all__ = ['Housekeeping']
 
 log = logging.getLogger('cronsched')
 
@@ -43,13 +41,13 @@ KEPT_LEAST: Final = 3_600.0
 MOST_LATE: Final = 10_000
 
 
-class Upkeep:
+class Housekeeping:
     """See the module. Used by one thread."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, state: State) -> None:
+        self._state = state
         # Those with a ledger; without one there is nothing to keep.
-        self._owned: dict[str, ApplicationBoundCronjobs] = {}
+        self._owned: dict[str, BoundApplication] = {}
         # Bounded: of a ledger that is away for days, the log tells the rest.
         self._late: deque[Callable[[], None]] = deque(maxlen=MOST_LATE)
         self._in_trouble = False
@@ -88,7 +86,7 @@ class Upkeep:
 
     def refresh_zones(self) -> None:
         changed = zones.refresh()
-        jobs = self._service.jobs
+        jobs = self._state.jobs
         moved = [handle for handle, job in list(jobs.items()) if job.schedule.zone in changed]
         for handle in moved:
             self._redefine(handle, jobs[handle], changed)
@@ -99,7 +97,7 @@ class Upkeep:
     def _redefine(self, handle: int, job: Job, changed: dict[Zone, Zone]) -> None:
         old = job.schedule
         job.schedule = Schedule(old.expression, changed[old.zone], seed=old.seed)
-        self._service.native.redefine(handle, job.schedule)
+        self._state.native.redefine(handle, job.schedule)
 
     def recover(self) -> None:
         for site in self._sites():
@@ -117,7 +115,7 @@ class Upkeep:
     def fire_requested(self) -> None:
         """Runs that somebody asked for by hand, in another process. Asked on
         standby too: that writes what this process could not write before."""
-        apps = list(self._service.apps.values())
+        apps = list(self._state.apps.values())
         for site in {id(app.site): app.site for app in apps}.values():
             if site.ledger is None:
                 continue
@@ -134,7 +132,7 @@ class Upkeep:
             for app in list(self._owned.values()):
                 self.write(partial(self._catch_up, app, self._doubtful))
             self._doubtful = None
-        dropped = self._service.native.stats()['events_dropped']
+        dropped = self._state.native.stats()['events_dropped']
         if dropped > self._dropped:
             log.error(
                 '%d event(s) came too fast to be told: the runs without a record are looked for',
@@ -151,13 +149,13 @@ class Upkeep:
         """Of the application ids owned here, each once."""
         return {id(app.site): app.site for app in self._owned.values()}.values()
 
-    def _find(self, run: Run) -> tuple[ApplicationBoundCronjobs | None, int]:
+    def _find(self, run: Run) -> tuple[BoundApplication | None, int]:
         """The call of a run, if it is ours to make."""
         app = self._owned.get(run.application_id)
         index = app.index_of(run.job) if app is not None else None
         return (None, -1) if index is None else (app, index)
 
-    def _fire(self, app: ApplicationBoundCronjobs, index: int, scheduled: int) -> None:
+    def _fire(self, app: BoundApplication, index: int, scheduled: int) -> None:
         # One that cannot be fired keeps no other from it.
         try:
             app.fire(index, scheduled)
@@ -169,10 +167,10 @@ class Upkeep:
 
     # -- taking over ---------------------------------------------------------
 
-    def hand_over(self, app: ApplicationBoundCronjobs) -> None:
+    def hand_over(self, app: BoundApplication) -> None:
         self._owned.pop(app.application_id, None)
 
-    def take_over(self, app: ApplicationBoundCronjobs, at: float) -> None:
+    def take_over(self, app: BoundApplication, at: float) -> None:
         """This process owns `app` since `at` (UTC seconds)."""
         ledger = app.site.ledger
         if ledger is None:
@@ -180,7 +178,7 @@ class Upkeep:
         self._owned[app.application_id] = app
         self.write(partial(self._catch_up, app, at))
 
-    def _catch_up(self, app: ApplicationBoundCronjobs, at: float) -> None:
+    def _catch_up(self, app: BoundApplication, at: float) -> None:
         if self._owned.get(app.application_id) is not app:
             return
         ledger = _ledger_of(app.site)

@@ -3,7 +3,7 @@ its application ids.
 
 Example::
 
-    service(settings).open(bound)
+    start(bound)
 
 It is made when the first application id starts, never at import, so it lives
 in the process that serves and not in the one that forks it. After a fork the
@@ -20,20 +20,18 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from cronsched import _cronsched
 from cronsched._cronsched import Scheduler
 from cronsched.base.directories import private_directory, runtime_directory
 from cronsched.jobs.job import Job
 from cronsched.jobs.settings import Settings
+from cronsched.scheduler.bound import BoundApplication
 from cronsched.scheduler.reporter import Reporter
 from cronsched.scheduler.site import Site, close_ledgers
+from cronsched.scheduler.state import State
 
-if TYPE_CHECKING:
-    from cronsched.scheduler.bound import ApplicationBoundCronjobs
-
-__all__ = ['Service', 'service', 'shared', 'stop']
+__all__ = ['Service', 'service', 'start', 'stop']
 
 log = logging.getLogger('cronsched')
 
@@ -41,25 +39,23 @@ Jobs = tuple[Job, ...]
 Handles = tuple[tuple[int, ...], tuple[float, ...]]
 
 
-class Service:
+class Service(State):
     """See the module. One for a process; `service` makes it."""
 
     def __init__(self, settings: Settings, native: Scheduler | None = None) -> None:
         self.settings = settings
         self.process_id = os.getpid()
-        self.native = native or Scheduler(
-            max_concurrency=settings.max_concurrency,
-            max_per_application=settings.max_per_application,
-            lease_directory=str(lease_directory(settings)),
+        super().__init__(
+            native
+            or Scheduler(
+                max_concurrency=settings.max_concurrency,
+                max_per_application=settings.max_per_application,
+                lease_directory=str(lease_directory(settings)),
+            )
         )
-        #: Who is meant by the handles in events.
-        self.apps: dict[int, ApplicationBoundCronjobs] = {}
-        self.jobs: dict[int, Job] = {}
         self._compared = [settings]
         self._handles: dict[tuple[Jobs, int], Handles] = {}
         self._lock = threading.Lock()
-        #: Held while an application id and its calls are added.
-        self.opening = threading.RLock()
         self.reporter = Reporter(self)
 
     def compare(self, settings: Settings) -> None:
@@ -79,11 +75,13 @@ class Service:
         self.native.start()
         self.reporter.start()
 
-    def open(self, bound: ApplicationBoundCronjobs) -> int:
-        """The handle of an application id; from here on it is competed for."""
-        handle = self.native.open(bound.application_id, bound.site.key(bound.application_id))
-        self.apps[handle] = bound
-        return handle
+    def open(self, bound: BoundApplication) -> None:
+        """Make the calls of an application id, if it can be owned."""
+        handles, offsets = self.handles(bound.registered, bound.site)
+        # The reporter may hear that we own the application id before all of
+        # its calls are there.
+        with self.opening:
+            self.apps[bound.open(self.native, handles, offsets)] = bound
 
     def handles(self, jobs: Jobs, site: Site) -> Handles:
         """The handles of `jobs`, and the upper bounds of their offsets."""
@@ -135,13 +133,6 @@ _hooked = False
 # free it: descriptors and transfers belong to the parent.
 _inherited: list[Service] = []
 
-# Equal tuples of jobs as one, for all application ids of a class.
-_shared: dict[Jobs, Jobs] = {}
-
-
-def shared(jobs: Jobs) -> Jobs:
-    return _shared.setdefault(jobs, jobs)
-
 
 def service(settings: Settings) -> Service:
     """The scheduler of this process, started. The first caller's settings
@@ -160,6 +151,12 @@ def service(settings: Settings) -> Service:
             found = _service
     found.compare(settings)
     return found
+
+
+def start(bound: BoundApplication) -> None:
+    """Have the scheduler of this process make the calls of `bound`. Raises a
+    `CronError`."""
+    service(bound.site.settings).open(bound)
 
 
 def stop(timeout: float = 2.0) -> None:

@@ -17,16 +17,14 @@ import time
 from collections.abc import Callable
 from functools import partial
 from types import BuiltinFunctionType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cronsched._cronsched import Event
+from cronsched.jobs.job import Job
 from cronsched.ledger.protocol import Run
-from cronsched.scheduler.housekeeping import Upkeep
-
-if TYPE_CHECKING:
-    from cronsched.jobs.job import Job
-    from cronsched.scheduler.bound import ApplicationBoundCronjobs
-    from cronsched.scheduler.process import Service
+from cronsched.scheduler.bound import BoundApplication
+from cronsched.scheduler.housekeeping import Housekeeping
+from cronsched.scheduler.state import State
 
 __all__ = ['CRONJOB_MAX_DURATION', 'Reporter']
 
@@ -48,9 +46,9 @@ PAUSE: Final = 0.1
 class Reporter:
     """See the module. `start` and `pause` may alternate (around a fork)."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._upkeep = Upkeep(service)
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._housekeeping = Housekeeping(state)
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._tellers: dict[str, Callable[[Event], None]] = {
@@ -77,7 +75,7 @@ class Reporter:
         if thread is None or thread is threading.current_thread():
             return
         self._stopping = True
-        self._service.native.interrupt()
+        self._state.native.interrupt()
         thread.join(timeout)
         _await_gone(thread.native_id, timeout)
         self._thread = None
@@ -86,7 +84,7 @@ class Reporter:
         while not self._stopping:
             if not self._guard(self._listen):
                 time.sleep(PAUSE)
-            self._guard(self._upkeep.run_due)
+            self._guard(self._housekeeping.run_due)
 
     def _listen(self) -> None:
         if _threads_are_greenlets():
@@ -97,7 +95,7 @@ class Reporter:
 
     def drain(self, timeout: float = 0.0) -> None:
         """Tell what there is to tell; wait `timeout` seconds for the first."""
-        for event in self._service.native.events(timeout):
+        for event in self._state.native.events(timeout):
             self._guard(partial(self.tell, event))
 
     def _guard(self, action: Callable[[], None]) -> bool:
@@ -114,11 +112,11 @@ class Reporter:
 
     # -- who and what an event is about --------------------------------------
 
-    def _app(self, event: Event) -> ApplicationBoundCronjobs:
-        return self._service.apps[event.app]
+    def _app(self, event: Event) -> BoundApplication:
+        return self._state.apps[event.app]
 
     def _job(self, event: Event) -> Job:
-        return self._service.jobs[event.job]
+        return self._state.jobs[event.job]
 
     def _title(self, event: Event) -> str:
         return self._app(event).title_of(self._job(event))
@@ -126,18 +124,18 @@ class Reporter:
     # -- the tellers ---------------------------------------------------------
 
     def _tell_owned(self, event: Event) -> None:
-        with self._service.opening:
+        with self._state.opening:
             app = self._app(event)
         log.info('Started cronjob thread for %s', app.application_id)
         if log.isEnabledFor(logging.INFO):
             for title in app.titles():
                 log.info('Enabled %s', title)
-        self._upkeep.take_over(app, max(event.at, app.planned_from))
+        self._housekeeping.take_over(app, max(event.at, app.planned_from))
 
     def _tell_disowned(self, event: Event) -> None:
         app = self._app(event)
         log.info('This process no longer calls the cronjobs of %s', app.application_id)
-        self._upkeep.hand_over(app)
+        self._housekeeping.hand_over(app)
 
     def _tell_started(self, event: Event) -> None:
         log.info('Executing %s', self._title(event))
@@ -183,7 +181,7 @@ class Reporter:
         """To the ledger; it keeps what the view has written."""
         app = self._app(event)
         if app.site.ledger is not None:
-            self._upkeep.write(partial(
+            self._housekeeping.write(partial(
                 app.site.ledger.record,
                 Run(app.application_id, self._job(event).name, event.scheduled),
                 event.outcome or 'missed',

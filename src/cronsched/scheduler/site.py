@@ -7,7 +7,7 @@ Example::
     site_of(request.app).ledger
 
 An application object shows its site as the attribute `cronjob_site`. One
-that has none (a bare framework, a test) gets `BARE`: no key and no ledger.
+that has none (a bare framework, a test) gets `UNCONFIGURED`: no key and no ledger.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from cronsched.jobs.options import Policy
 from cronsched.jobs.settings import Settings
 from cronsched.ledger import Ledger, open_ledger
 
-__all__ = ['BARE', 'Site', 'close_ledgers', 'forget_ledger', 'ledger_of', 'secrets_of', 'site_of']
+__all__ = [
+    'UNCONFIGURED', 'Site', 'close_ledgers', 'forget_ledger', 'ledger_of', 'secrets_of', 'site_of',
+]
 
 _ledgers: dict[str, Ledger] = {}
 _lock = Lock()
@@ -61,7 +63,7 @@ def _key(secret: str, application_id: str) -> bytes:
     return derive_key(secret, application_id)
 
 
-BARE: Final = Site(strict=False)
+UNCONFIGURED: Final = Site(strict=False)
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
@@ -106,4 +108,4 @@ def forget_ledger(settings: Settings) -> None:
 
 def site_of(app: Any) -> Site:
     site = getattr(app, 'cronjob_site', None)
-    return site if isinstance(site, Site) else BARE
+    return site if isinstance(site, Site) else UNCONFIGURED

@@ -16,14 +16,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cronsched.jobs.job import Job
 from cronsched.ledger.protocol import KnownJob, Ledger, Plan, Row
+from cronsched.scheduler.bound import BoundApplication
 from cronsched.scheduler.catchup import Gap, find_gap
-
-if TYPE_CHECKING:
-    from cronsched.scheduler.bound import ApplicationBoundCronjobs
 
 __all__ = ['Past', 'plan_of']
 
@@ -63,7 +61,7 @@ class Past:
     floor: float
 
     @classmethod
-    def of(cls, ledger: Ledger, app: ApplicationBoundCronjobs, at: float) -> Past:
+    def of(cls, ledger: Ledger, app: BoundApplication, at: float) -> Past:
         jobs = {each.job: each for each in ledger.jobs(app.application_id)}
         # The last owner lived until then; what it left undone is not older
         # than what it would have caught up itself.
@@ -80,7 +78,7 @@ class Past:
             rows.setdefault(row.run.job, []).append(row)
         return cls(ledger, jobs, rows, floor)
 
-    def gap_of(self, app: ApplicationBoundCronjobs, index: int, at: float) -> Gap:
+    def gap_of(self, app: BoundApplication, index: int, at: float) -> Gap:
         """What is missing of a job, of what was due before `at`."""
         job, offset = app.registered[index], app.offset_of(index)
         known = self.jobs.get(job.name)
@@ -95,7 +93,7 @@ class Past:
             known=Recorded(self.rows.get(job.name, ())),
         )
 
-    def to_repeat(self, app: ApplicationBoundCronjobs, index: int, at: float) -> list[int]:
+    def to_repeat(self, app: BoundApplication, index: int, at: float) -> list[int]:
         """The scheduled times whose runs were lost and have an attempt left,
         whoever it was that found them lost."""
         policy, rows = app.policy(index), self.rows.get(app.registered[index].name, [])

@@ -33,8 +33,8 @@ from cronsched.errors import SchedulerError
 from cronsched.jobs.job import Job
 from cronsched.jobs.registry import StartedHere, jobs_of
 from cronsched.ledger import Ledger, Run
+from cronsched.morepath.bound import ApplicationBoundCronjobs
 from cronsched.scheduler import process as scheduler
-from cronsched.scheduler.bound import ApplicationBoundCronjobs
 from cronsched.scheduler.site import Site, site_of
 from cronsched.testing.isolation import base_of, isolated, reach, registries_of
 from cronsched.testing.virtual import Answer, Deliverer, VirtualService, send
@@ -225,7 +225,7 @@ def run(
         return send(app, base_of(app), url, method=site.method, headers=headers)
 
 
-def _find(jobs: dict[str, Job], wanted: str | Callable[..., Any]) -> Job:
+def _find(jobs: dict[str, Any], wanted: str | Callable[..., Any]) -> Any:
     found = [
         job for job in jobs.values()
         if wanted in (job.name, job.function, job.name.rpartition('.')[2])

@@ -6,7 +6,7 @@ Example::
     ledger = SQLiteLedger.from_url('sqlite:///var/lib/app/ledger.sqlite3?synchronous=FULL')
 
 The file must be on a local disk: its locks mean nothing on a network share.
-What `synchronous` trades is said in `cronsched.ledger.store`.
+What `synchronous` trades is said in `cronsched.ledger.sqlite.store`.
 """
 
 from __future__ import annotations

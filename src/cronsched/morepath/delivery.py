@@ -16,16 +16,14 @@ import socket
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
 from cronsched._cronsched import sign_headers
 from cronsched.base import clock
 from cronsched.errors import ConfigurationError
-from cronsched.scheduler.site import site_of
-
-if TYPE_CHECKING:
-    from cronsched.jobs.job import Job
+from cronsched.jobs.job import Job
+from cronsched.scheduler.site import Site
 
 __all__ = ['RequestCall']
 
@@ -42,14 +40,13 @@ class RequestCall:
     timeout: float
 
     @classmethod
-    def of(cls, job: Job, url: str, app: Any) -> RequestCall:
-        site = site_of(app)
+    def of(cls, job: Job, url: str, application_id: str, site: Site) -> RequestCall:
         return cls(
             url=url,
-            application_id=app.application_id,
+            application_id=application_id,
             job=job.name,
             method=site.method,
-            key=site.key(app.application_id),
+            key=site.key(application_id),
             timeout=site.policy(job).timeout,
         )
 

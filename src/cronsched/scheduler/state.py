@@ -1,0 +1,28 @@
+"""What the scheduler of a process holds, for its reporter and housekeeping.
+
+Example::
+
+    state.apps[event.app].application_id, state.jobs[event.job].name
+"""
+
+from __future__ import annotations
+
+import threading
+
+from cronsched._cronsched import Scheduler
+from cronsched.jobs.job import Job
+from cronsched.scheduler.bound import BoundApplication
+
+__all__ = ['State']
+
+
+class State:
+    """See the module."""
+
+    def __init__(self, native: Scheduler) -> None:
+        self.native = native
+        #: Who is meant by the handles in events.
+        self.apps: dict[int, BoundApplication] = {}
+        self.jobs: dict[int, Job] = {}
+        #: Held while an application id and its calls are added.
+        self.opening = threading.RLock()
