@@ -60,7 +60,7 @@ class Request:
 
 def make_jobs() -> list[object]:
     import cronsched.onegov  # noqa: F401  (modules are no part of the figure)
-    from cronsched.jobs.job import Job as CronJob
+    from cronsched.morepath.job import Job as CronJob
 
     jobs = []
     for i, (hour, minute, zone) in enumerate(ORG):
