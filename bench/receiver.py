@@ -3,7 +3,7 @@
 It answers `204` at once, over any number of kept connections, and hands out
 what it noted: `[[arrival in ns since 1970, path], ...]`. The arrival is the
 kernel's time stamp where there is one (Linux), so that the server's own
-Python is no part of the figure.
+Python is not a part of the figure.
 """
 
 from __future__ import annotations

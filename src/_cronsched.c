@@ -210,7 +210,7 @@ PyObject *binding_hook(struct binding_state *state, PyObject **hook)
     return found;
 }
 
-/* None is no hook. */
+/* None is not a hook. */
 static PyObject *set_hook(struct binding_state *state, PyObject **hook,
                           PyObject *callable)
 {

@@ -92,7 +92,7 @@ class Pattern:
 def wall_minute(minute: int, zone: ZoneInfo) -> int:
     """What the wall clock shows at a minute of UTC, as a minute count."""
     wall = datetime.fromtimestamp(minute * 60, zone)
-    assert wall.second == 0, 'an offset that is no whole minute'
+    assert wall.second == 0, 'an offset that is not a whole minute'
     day = wall.toordinal() - EPOCH_ORDINAL
     return day * DAY + wall.hour * 60 + wall.minute
 

@@ -50,7 +50,7 @@ static int columns(char *line, char *column[], int most)
     return count;
 }
 
-/* Call `row` for each line of a file that is no comment. */
+/* Call `row` for each line of a file that is not a comment. */
 static void each_row(const char *path, int count,
                      void (*row)(char *column[]))
 {
@@ -328,7 +328,7 @@ static void test_one_field_by_itself_has_plain_values_only(void)
     CHECK_INT(set, 1 | UINT64_C(1) << 20 | UINT64_C(1) << 40);
     check_field_refused("", CS_FIELD_MINUTE, 0, "the minute field is empty");
     check_field_refused("  ", CS_FIELD_HOUR, 2, "the hour field is empty");
-    check_field_refused("*/5x", CS_FIELD_MINUTE, 3, "x is no minute");
+    check_field_refused("*/5x", CS_FIELD_MINUTE, 3, "x is not a minute");
     check_field_refused("1 2", CS_FIELD_MINUTE, 1, "a blank inside");
     check_field_refused("25", CS_FIELD_HOUR, 0, "hour 25 is out of range");
     check_field_refused("H", CS_FIELD_MINUTE, 0, "whole expression");

@@ -195,7 +195,7 @@ def test_check_reads_a_crontab(crontab: str, capsys: pytest.CaptureFixture[str])
     ]
     assert f'{crontab}:8: At 09:00:15 on Sunday, Europe/Zurich' in said.out
     assert said.err.splitlines() == [
-        f'{crontab}:10: error: FIR is no weekday: did you mean FRI?',
+        f'{crontab}:10: error: FIR is not a weekday: did you mean FRI?',
         '  0 12 * * MON-FIR',
         '               ^^^',
     ]
@@ -208,7 +208,7 @@ def test_check_reads_decorators(application: str, capsys: pytest.CaptureFixture[
     assert places['7']['description'] == 'At 08:00 every day, Europe/Zurich'
     assert places['10']['error']['hint'] == 'use #1 to #5, or #L for the last one'
     assert places['13']['timezone'] == 'Europe/Zurich'
-    assert places['16']['unread'] == 'hour=HOURS is no literal'
+    assert places['16']['unread'] == 'hour=HOURS is not a literal'
     assert 'write minute=0' in places['19']['error']['text']
 
 

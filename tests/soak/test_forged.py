@@ -165,7 +165,7 @@ def forgeries(app, seed):
     while True:
         forger = chance.choice(FORGERS)
         forged = forger(app, chance)
-        # A path that still means the job is no forgery: routing drops a newline
+        # A path that still means the job is not a forgery: routing drops a newline
         # and empty segments.
         id = normpath(forged[1].rstrip('\n')).rpartition('/')[2]
         if forger is not forge_path or find_job(app, id) is None:

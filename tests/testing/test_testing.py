@@ -109,7 +109,7 @@ def test_a_start_without_a_time_zone_is_refused():
 
 def test_a_clock_outside_of_its_block_stands():
     clock = VirtualClock(make()(), start=NEW_YEAR)
-    with pytest.raises(SchedulerError, match='inside of `with`'):
+    with pytest.raises(SchedulerError, match='inside a `with` block'):
         clock.advance(days=1)
 
 

@@ -253,7 +253,7 @@ enum cs_status cs_hint_nickname(const struct cs_expr_place *place)
             cs_error_hint(place->error, "remove what follows it");
             return cs_hint_at(place, CS_SYNTAX, place->start, place->end);
         }
-    cs_error_set(place->error, CS_SYNTAX, "%s is no nickname", quote);
+    cs_error_set(place->error, CS_SYNTAX, "%s is not a nickname", quote);
     hint_nickname(place, size);
     return cs_hint_at(place, CS_SYNTAX, place->start, place->end);
 }

@@ -1,5 +1,5 @@
-/* What is said about a text that is no expression: what is wrong, where, and
- * what to write instead. Only the way to a failure comes here, so nothing
+/* What is said about a text that is not an expression: what is wrong, where,
+ * and what to write instead. Only the way to a failure comes here, so nothing
  * here is fast. Every function fills the error of its place (if any) and
  * returns the status, so that a caller can `return cs_hint_...(...)`.
  * Messages are ASCII, whatever the text holds.
@@ -67,7 +67,7 @@ enum cs_status cs_hint_stray(const struct cs_expr_place *place,
 enum cs_status cs_hint_count(const struct cs_expr_place *place,
                              const char *end);
 
-/* A text that starts with @ and is no nickname. `start` to `end`. */
+/* A text that starts with @ and is not a nickname. `start` to `end`. */
 enum cs_status cs_hint_nickname(const struct cs_expr_place *place);
 
 #endif

@@ -83,7 +83,7 @@ static enum cs_status say_incomplete(const struct fault *fault)
 }
 
 /* The code point at `at`, and its length in bytes; the byte itself when the
- * text is no UTF-8 there. */
+ * text is not UTF-8 there. */
 static uint32_t code_point(const char *at, const char *end, int *size)
 {
     unsigned char lead = (unsigned char)*at;
@@ -158,7 +158,7 @@ static enum cs_status say_control(const struct fault *fault)
 static enum cs_status say_last(const struct fault *fault)
 {
     if (in_field(fault, CS_FIELD_DAY))
-        return say(fault, fault->before == '-' ? "L is no end of a range"
+        return say(fault, fault->before == '-' ? "L is not an end of a range"
                    : "L stands once in the day field", "");
     if (in_field(fault, CS_FIELD_WEEKDAY) && begins_item(fault))
         return say(fault, "L alone names no weekday", "write FRI#L for the "
@@ -242,8 +242,9 @@ static enum cs_status say_word(struct fault *fault)
         return say_sign(fault, *fault->at);
     if (sign < 0)
         return say(fault, "L, W and H are capital letters", "write it large");
-    cs_error_set(place->error, CS_SYNTAX, "%s is no %s",
-                 cs_hint_quote(quote, fault->at, fault->end), rule->name);
+    cs_error_set(place->error, CS_SYNTAX, "%s is not %s %s",
+                 cs_hint_quote(quote, fault->at, fault->end),
+                 strchr("aeiouh", rule->name[0]) ? "an" : "a", rule->name);
     if (rule->names)
         hint_name(fault, (size_t)(fault->end - fault->at));
     else
@@ -267,7 +268,7 @@ static enum cs_status say_dash(const struct fault *fault)
     if (begins_item(fault) || fault->before == '/' || fault->before == '#')
         return say(fault, "a number has no sign", "remove the -");
     if (fault->before == '*' || fault->before == '?')
-        return say(fault, "* is no end of a range", "write both ends");
+        return say(fault, "* is not an end of a range", "write both ends");
     if (fault->before == '-')
         return say(fault, "one - between the ends of a range", "");
     if (is_digit(fault->before))

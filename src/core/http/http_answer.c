@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define HEAD_READ (64 * 1024)   /* a head larger than this is no answer */
+#define HEAD_READ (64 * 1024)   /* a larger head is refused */
 
 /* The value of the header `line` if its name is `name` ("retry-after:"). */
 static const char *header_value(const char *line, size_t size,

@@ -63,7 +63,7 @@ static enum cs_status check_file(struct cs_lease_file *file, const char *path,
     if (fstat(file->fd, &found))
         return cs_error_system(error, errno, "lease file %.100s", path);
     if (!S_ISREG(found.st_mode))
-        return refuse(error, "lease file that is no plain file", path);
+        return refuse(error, "lease file that is not a plain file", path);
     if (found.st_uid != geteuid())
         return refuse(error, "lease file of another user", path);
     if (found.st_mode & (S_IRWXG | S_IRWXO))

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define COLLECT_MOST 1024                         /* calls in one turn */
-#define STEP_LEAST_NS (500 * CS_NS_PER_MS)        /* less is no set clock */
+#define STEP_LEAST_NS (500 * CS_NS_PER_MS)   /* less is slewing */
 #define SAMPLE_MOST_NS (5 * CS_NS_PER_MS)
 #define SLEEP_MOST_MS 60000
 #define BLIND_SLEEP_MOST_MS 1000                  /* without an alarm */
@@ -42,7 +42,7 @@ static struct instant look(const struct cs_sched *sched)
 }
 
 /* By how much the wall clock was set since the last turn. A clock that is
- * slewed gains or loses up to a thousandth; that is no step. */
+ * slewed gains or loses up to a thousandth; that is not a step. */
 static int64_t measure_step(struct cs_loop *loop, struct instant now)
 {
     int64_t difference_ns = now.wall.ns - now.mono.ns;

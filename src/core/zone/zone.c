@@ -141,7 +141,7 @@ static void finish(struct cs_zone *zone)
     }
 }
 
-/* Give back the room that was not needed; a failure to do so is no fault. */
+/* Give back the room that was not needed; failing to do so is harmless. */
 static struct cs_zone *shrink(struct cs_zone *zone)
 {
     struct cs_zone *smaller = cs_mem_realloc(

@@ -67,7 +67,7 @@ def _read_secret(path: Path) -> str:
         )
     if status.st_mode & OTHERS_MAY_READ:
         raise DirectoryError(
-            f'{path} may be read by others, so it is no secret any more: remove it, a new one '
+            f'{path} may be read by others, so it is not a secret any more: remove it, a new one '
             'is made', path=path,
         )
     if len(secret) < SHORTEST_SECRET:

@@ -93,7 +93,7 @@ def _instant(text: str | None, timezone: tzinfo) -> float:
         at = datetime.fromisoformat(text)
     except ValueError as error:
         raise OptionError(
-            f'--after {text!r} is no time: write 2027-03-28T02:30, or with an offset',
+            f'--after {text!r} is not a time: write 2027-03-28T02:30, or with an offset',
             field='after',
         ) from error
     return (at if at.tzinfo else at.replace(tzinfo=timezone)).timestamp()

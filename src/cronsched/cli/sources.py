@@ -131,7 +131,7 @@ def _decorated(
             try:
                 said[name] = _value(nodes[name], constants)
             except ValueError:
-                return Written(place, unread=f'{name}={ast.unparse(nodes[name])} is no literal')
+                return Written(place, unread=f'{name}={ast.unparse(nodes[name])} is not a literal')
     return Written(
         place,
         said.get('expression'),

@@ -233,7 +233,9 @@ def _epoch(text: str, job: KnownJob) -> int:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise CronError(f"{text!r} is no time: write '2026-11-23 08:00', or with +01:00") from None
+        raise CronError(
+            f"{text!r} is not a time: write '2026-11-23 08:00', or with +01:00"
+        ) from None
     if at.tzinfo is None:
         schedule = schedule_of(job)
         at = at.replace(tzinfo=UTC if schedule is None else schedule.timezone)

@@ -81,7 +81,7 @@ def _checker_of(name: str) -> Callable[[str, Any], Any]:
 
 
 def _seconds(value: Any) -> float | None:
-    """None for what is no duration."""
+    """None for what is not a duration."""
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value):

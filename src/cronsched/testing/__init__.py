@@ -127,7 +127,7 @@ class VirtualClock:
     @property
     def _service(self) -> VirtualService:
         if self._running is None:
-            raise SchedulerError('the clock stands: use it inside of `with`')
+            raise SchedulerError('the virtual clock is not running: use it inside a `with` block')
         return self._running
 
     # -- the clock -----------------------------------------------------------

@@ -106,7 +106,7 @@ def _epoch(scheduled: str) -> int:
     try:
         return int(datetime.fromisoformat(scheduled).timestamp())
     except ValueError:
-        raise Refused('cronsched-scheduled is no time') from None
+        raise Refused('cronsched-scheduled is not a time') from None
 
 
 def _run_id(run: Run) -> str:

@@ -239,4 +239,4 @@ class SQLiteLedger:
 
 def _check(outcome: str) -> None:
     if outcome not in OUTCOMES:
-        raise LedgerError(f'{outcome!r} is no outcome: there are {", ".join(OUTCOMES)}')
+        raise LedgerError(f'{outcome!r} is not an outcome: there are {", ".join(OUTCOMES)}')
