@@ -14,56 +14,68 @@ PYTEST := $(BIN)/python -X dev -m pytest
 
 .PHONY: demo test test-c test-tsan test-python lint bench zones fuzz soak build clean system
 
-demo: build
-	$(BIN)/python examples/run.py
+demo: $(VENV)/.built
+	@$(BIN)/python examples/run.py
 
-test: build test-c test-tsan test-python
+# All parts, whether or not one fails, and a last line that sums them up.
+test: build
+	@MAKE='$(MAKE)' $(BIN)/python tools/run_tests.py
 
-build: $(VENV)/.built
+build: $(VENV)/.tested
 
 system:
 	@tools/system-packages.sh $(PYTHON)
 
 $(VENV)/.made: | system
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --upgrade pip 'setuptools>=77' wheel
-	touch $@
+	@echo '== making $(VENV)'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --upgrade pip 'setuptools>=77' wheel
+	@touch $@
 
 $(VENV)/.built: $(VENV)/.made pyproject.toml setup.py $(SOURCES)
-	$(BIN)/python -m pip install -q --no-build-isolation -e '.[test]'
-	touch $@
+	@echo '== building cronsched into $(VENV)'
+	@$(BIN)/python -m pip install -q --no-build-isolation -e '.[demo]'
+	@touch $@
+
+# It is installed already: this adds what the tests and linters need.
+$(VENV)/.tested: $(VENV)/.built
+	@echo '== installing what the tests need'
+	@$(BIN)/python -m pip install -q 'cronsched[test,lint]'
+	@touch $@
 
 # Address and undefined-behaviour sanitizers, leaks, no Python.
 test-c: system
-	$(MAKE) -C tests/c -j2
+	@$(MAKE) -C tests/c -j2
 
 # Data races, in the rooms that know threads.
 test-tsan: system
-	$(MAKE) -C tests/c -j2 SAN=thread test_ring test_http test_lease test_agenda test_sched
+	@$(MAKE) -C tests/c -j2 SAN=thread test_ring test_http test_lease test_agenda test_sched
 
 test-python: build
-	$(PYTEST)
+	@$(PYTEST) --junitxml=build/test/python.xml
 
 lint: build
-	$(BIN)/python -m pip install -q -e '.[lint]' --no-build-isolation
-	$(BIN)/ruff check src tests bench examples
-	$(BIN)/mypy
-	MYPYPATH=src $(BIN)/python -m mypy.stubtest cronsched._cronsched --mypy-config-file pyproject.toml --allowlist tests/stubtest.txt
+	@echo '== ruff'
+	@$(BIN)/ruff check src tests bench examples tools
+	@echo '== mypy --strict'
+	@$(BIN)/mypy
+	@echo '== stubtest'
+	@MYPYPATH=src $(BIN)/python -m mypy.stubtest cronsched._cronsched --mypy-config-file pyproject.toml --allowlist tests/stubtest.txt
 
 # The longer proofs, and the figures.
 zones: build
-	$(BIN)/python tests/prove_zones.py
+	@$(BIN)/python tests/prove_zones.py
 
 fuzz: system
-	$(MAKE) -C fuzz
+	@$(MAKE) -C fuzz
 
 soak: build
-	$(BIN)/python -m pytest -m soak -p no:cacheprovider tests
+	@$(BIN)/python -m pytest -m soak -p no:cacheprovider tests
 
 bench: build
-	$(BIN)/python -m pip install -q -e '.[bench]' --no-build-isolation
-	$(MAKE) -C bench/c
-	$(BIN)/python bench/run.py
+	@$(BIN)/python -m pip install -q 'cronsched[bench]'
+	@$(MAKE) -C bench/c
+	@$(BIN)/python bench/run.py
 
 clean:
 	rm -rf build $(VENV) src/cronsched/*.so src/*.egg-info
