@@ -11,6 +11,11 @@
 #ifndef CS_BINDING_H
 #define CS_BINDING_H
 
+#if defined __has_include
+#if !__has_include(<Python.h>)
+#error "cronsched needs Python's headers: on Debian, the package python3-dev"
+#endif
+#endif
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 

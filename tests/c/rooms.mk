@@ -6,7 +6,7 @@ clock    := clock
 base     := status mem clock
 agenda   := agenda collect run plan
 sched    := sched sched_ask sched_manual sched_sign sched_gate loop owner thread
-http     := http http_request http_answer
+http     := http http_request http_answer http_reason
 expr     := expr expr_field expr_rule expr_hint expr_stray expr_guess expr_format
 
 USES_test_mem     := mem

@@ -104,6 +104,30 @@ static char *plain(char *text)
     return text;
 }
 
+/* Ends the connection with a RST. */
+static bool reset(struct connection *connection)
+{
+    struct linger linger = {.l_onoff = 1};
+
+    setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    return false;
+}
+
+static bool serve_broken(struct connection *connection, const char *name)
+{
+    if (strcmp(name, "half") == 0)
+        (void)say(connection, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"
+                  "half of it");
+    if (strcmp(name, "chunk") == 0)
+        (void)say(connection, "HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+                  "chunked\r\n\r\n2\r\nok\r\n");
+    if (strcmp(name, "ssh") == 0)
+        (void)say(connection, "SSH-2.0-OpenSSH_9.2p1\r\nand nothing else\r\n");
+    if (strcmp(name, "reset") == 0)
+        return reset(connection);
+    return false;   /* none, second */
+}
+
 static bool serve_odd(struct connection *connection, const char *name)
 {
     const char *ok = "HTTP/1.1 200 OK\r\n";
@@ -118,9 +142,6 @@ static bool serve_odd(struct connection *connection, const char *name)
                           "Content-Length: 1000000000\r\n\r\n");
     if (strcmp(name, "head") == 0)
         return keep_doing(connection, HEADING, ok);
-    if (strcmp(name, "half") == 0)
-        (void)say(connection, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"
-                  "half of it");
     if (strcmp(name, "interim") == 0)
         return say(connection, "HTTP/1.1 103 Early\r\nRetry-After: 7\r\n"
                    "Cronsched-Outcome: early\r\n\r\n")
@@ -130,7 +151,7 @@ static bool serve_odd(struct connection *connection, const char *name)
                    "chunked\r\n\r\n2\r\nok\r\n0\r\nRetry-After: 7\r\n\r\n");
     if (strcmp(name, "second") == 0 && connection->served == 0)
         return answer(connection, 200, NULL, NULL);
-    return false;   /* half, none, second */
+    return serve_broken(connection, name);
 }
 
 static bool serve(struct connection *connection, const char *request)
@@ -170,6 +191,9 @@ static void record(const char *head)
     served->count = count + 1;
 }
 
+/* The first byte of a client that wants TLS. */
+#define TLS_HANDSHAKE 0x16
+
 /* Bodies are not read: the requests have none. False to close. */
 static bool receive(struct connection *connection)
 {
@@ -181,6 +205,10 @@ static bool receive(struct connection *connection)
         return got < 0 && errno == EAGAIN;
     connection->size += (size_t)got;
     head[connection->size] = '\0';
+    if (head[0] == TLS_HANDSHAKE) {
+        (void)say(connection, "HTTP/1.1 400 Plain HTTP is spoken here\r\n\r\n");
+        return false;
+    }
     end = strstr(head, "\r\n\r\n");
     if (!end)
         return connection->size < sizeof connection->head - 1;

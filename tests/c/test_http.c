@@ -170,7 +170,7 @@ static void test_no_answer_in_time_is_timed_out(void)
 
     CHECK_INT(answer.error, CS_HTTP_TIMED_OUT);
     CHECK_INT(answer.status, 0);
-    CHECK(answer.reason[0]);
+    CHECK_TEXT(answer.reason, "timed out before an answer had arrived");
     CHECK(answer.took_ns >= 149 * CS_NS_PER_MS);
     CHECK(answer.took_ns < 3 * CS_NS_PER_S);
 }
@@ -182,45 +182,89 @@ static void test_an_answer_that_drips_is_timed_out(void)
     CHECK_INT(answer.error, CS_HTTP_TIMED_OUT);
     CHECK_INT(answer.status, 200);
     CHECK(answer.body_size > 0 && answer.body_size < 50);
+    CHECK_TEXT(answer.reason, "timed out before the whole answer had arrived");
     CHECK(answer.took_ns < 3 * CS_NS_PER_S);
 }
 
+/* The words are ours, whatever libcurl's are. */
 static void test_a_connection_that_ends_early_is_broken(void)
 {
-    struct cs_http_answer answer = get("/half");
+    static const struct { const char *path; int status; const char *reason; }
+    ROWS[] = {
+        {"/half", 200, "connection closed before the whole answer had arrived"},
+        {"/chunk", 200,
+         "connection closed before the whole answer had arrived"},
+        {"/none", 0, "connection closed before an answer had arrived"},
+        {"/reset", 0, "connection broken before an answer had arrived"},
+        {"/ssh", 0, "what answered does not speak HTTP"},
+    };
 
-    CHECK_INT(answer.error, CS_HTTP_BROKEN);
-    CHECK(answer.reason[0]);
-    answer = get("/none");
-    CHECK_INT(answer.error, CS_HTTP_BROKEN);
-    CHECK_INT(answer.status, 0);
-    CHECK(answer.reason[0]);
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        struct cs_http_answer answer = get(ROWS[i].path);
+
+        CHECK_INT(answer.error, CS_HTTP_BROKEN);
+        CHECK_INT(answer.status, ROWS[i].status);
+        CHECK_TEXT(answer.reason, ROWS[i].reason);
+    }
 }
 
 static void test_a_refused_connection_is_not_connected(void)
 {
     struct cs_http *http = make(1);
-    char url[64];
+    char url[64], reason[64];
     struct cs_http_request request = request_for(url);
     struct cs_http_answer answer;
+    int port = server_closed_port();
 
-    snprintf(url, sizeof url, "http://127.0.0.1:%d/", server_closed_port());
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", port);
+    snprintf(reason, sizeof reason, "connection refused by 127.0.0.1:%d", port);
     answer = send_it(http, &request);
     CHECK_INT(answer.error, CS_HTTP_NOT_CONNECTED);
     CHECK_INT(answer.status, 0);
-    CHECK(answer.reason[0]);
+    CHECK_TEXT(answer.reason, reason);
+    /* What is signed and what is secret is not repeated. */
+    snprintf(url, sizeof url, "http://u:pw@127.0.0.1:%d/signed?a@b", port);
+    CHECK_TEXT(send_it(http, &request).reason, reason);
+    cs_http_free(http);
+}
+
+static void test_a_socket_that_is_not_there_is_not_connected(void)
+{
+    struct cs_http *http = make(1);
+    struct cs_http_request request =
+        request_for("http+unix://%2Fnowhere%2Fapp.sock/");
+    struct cs_http_answer answer = send_it(http, &request);
+
+    CHECK_INT(answer.error, CS_HTTP_NOT_CONNECTED);
+    CHECK_TEXT(answer.reason, "there is no such socket");
+    cs_http_free(http);
+}
+
+static void test_a_name_without_an_address_is_not_connected(void)
+{
+    struct cs_http *http = make(1);
+    struct cs_http_request request = request_for("http://nowhere.example:81/");
+    struct cs_http_answer answer = send_it(http, &request);
+
+    CHECK_INT(answer.error, CS_HTTP_NOT_CONNECTED);
+    CHECK_TEXT(answer.reason, "no address was found for nowhere.example:81");
     cs_http_free(http);
 }
 
 static void test_plain_http_where_tls_is_wanted_is_not_connected(void)
 {
     struct cs_http *http = make(1);
-    char url[64];
+    char url[64], start[64];
     struct cs_http_request request = request_for(url);
+    struct cs_http_answer answer;
 
     snprintf(url, sizeof url, "https://127.0.0.1:%d/", server.port);
+    snprintf(start, sizeof start, "no TLS connection with 127.0.0.1:%d: ",
+             server.port);
     request.timeout_ms = 1000;
-    CHECK(send_it(http, &request).error != CS_HTTP_DONE);
+    answer = send_it(http, &request);
+    CHECK_INT(answer.error, CS_HTTP_NOT_CONNECTED);
+    CHECK(strncmp(answer.reason, start, strlen(start)) == 0);
     cs_http_free(http);
 }
 
@@ -241,6 +285,7 @@ static void test_a_head_without_end_is_broken(void)
     struct cs_http_answer answer = get("/head");
 
     CHECK_INT(answer.error, CS_HTTP_BROKEN);
+    CHECK_TEXT(answer.reason, "the head of the answer is too long");
     CHECK(answer.took_ns < 5 * CS_NS_PER_S);
 }
 
@@ -738,6 +783,8 @@ int main(void)
     test_an_answer_that_drips_is_timed_out();
     test_a_connection_that_ends_early_is_broken();
     test_a_refused_connection_is_not_connected();
+    test_a_socket_that_is_not_there_is_not_connected();
+    test_a_name_without_an_address_is_not_connected();
     test_plain_http_where_tls_is_wanted_is_not_connected();
     test_a_large_body_is_cut_and_its_status_counts();
     test_a_head_without_end_is_broken();

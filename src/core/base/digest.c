@@ -9,6 +9,11 @@
 
 #include "core/base/digest.h"
 
+#if defined __has_include
+#if !__has_include(<openssl/crypto.h>)
+#error "cronsched needs OpenSSL with its headers: on Debian, the package libssl-dev"
+#endif
+#endif
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 #include <string.h>

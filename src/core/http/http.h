@@ -57,7 +57,7 @@ struct cs_http_answer {
     int64_t took_ns;           /* from submit to end */
     size_t body_size;          /* bytes kept */
     char body[CS_HTTP_BODY_KEPT];
-    char reason[128];          /* libcurl's words when error is not DONE */
+    char reason[256];          /* why error is not DONE, for people; "" else */
 };
 
 /* Once a process before any other call, from one thread. CS_SYSTEM when the

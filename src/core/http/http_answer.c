@@ -7,7 +7,6 @@
  */
 #include "core/http/http_parts.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -76,6 +75,11 @@ static void read_header(struct cs_http_answer *answer, const char *line,
     }
 }
 
+bool cs_http_head_too_long(const struct cs_http_transfer *transfer)
+{
+    return transfer->head_size > HEAD_READ;
+}
+
 /* One line of the head, of an interim answer's head, or of the trailers. */
 size_t cs_http_on_header(char *line, size_t one, size_t size, void *context)
 {
@@ -84,7 +88,7 @@ size_t cs_http_on_header(char *line, size_t one, size_t size, void *context)
 
     (void)one;
     transfer->head_size += size;
-    if (transfer->head_size > HEAD_READ)
+    if (cs_http_head_too_long(transfer))
         return size + 1;   /* Anything but `size` ends the transfer. */
     if (transfer->head_ended)
         return size;
@@ -160,7 +164,5 @@ void cs_http_answer_end(struct cs_http_transfer *transfer, CURLcode code,
                             &status);   /* cannot fail */
     answer->status = status >= 200 ? (int)status : 0;
     if (answer->error != CS_HTTP_DONE)
-        (void)snprintf(answer->reason, sizeof answer->reason, "%.127s",
-                       transfer->words[0] ? transfer->words
-                                          : curl_easy_strerror(code));
+        cs_http_explain(transfer, code);
 }

@@ -1,10 +1,15 @@
 /* What the files of the room http share: http.c (transfers and connections),
- * http_request.c (what is sent) and http_answer.c (what comes back). The only
- * include of curl.
+ * http_request.c (what is sent), http_answer.c (what comes back) and
+ * http_reason.c (why nothing did). The only include of curl.
  */
 #ifndef CS_HTTP_PARTS_H
 #define CS_HTTP_PARTS_H
 
+#if defined __has_include
+#if !__has_include(<curl/curl.h>)
+#error "cronsched needs libcurl with its headers: on Debian, the package libcurl4-openssl-dev"
+#endif
+#endif
 #include <curl/curl.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,6 +53,12 @@ void cs_http_answer_begin(struct cs_http_transfer *transfer, void *tag);
  * context is the transfer. */
 size_t cs_http_on_header(char *line, size_t one, size_t size, void *context);
 size_t cs_http_on_body(char *bytes, size_t one, size_t size, void *context);
+
+/* Is the head longer than any answer's that we read? */
+bool cs_http_head_too_long(const struct cs_http_transfer *transfer);
+
+/* Write the reason of an answer that is not DONE, whose status is known. */
+void cs_http_explain(struct cs_http_transfer *transfer, CURLcode code);
 
 /* The transfer ended with `code`: complete its answer. */
 void cs_http_answer_end(struct cs_http_transfer *transfer, CURLcode code,
