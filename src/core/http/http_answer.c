@@ -75,11 +75,6 @@ static void read_header(struct cs_http_answer *answer, const char *line,
     }
 }
 
-bool cs_http_head_too_long(const struct cs_http_transfer *transfer)
-{
-    return transfer->head_size > HEAD_READ;
-}
-
 /* One line of the head, of an interim answer's head, or of the trailers. */
 size_t cs_http_on_header(char *line, size_t one, size_t size, void *context)
 {
@@ -88,7 +83,8 @@ size_t cs_http_on_header(char *line, size_t one, size_t size, void *context)
 
     (void)one;
     transfer->head_size += size;
-    if (cs_http_head_too_long(transfer))
+    transfer->endless = transfer->head_size > HEAD_READ;
+    if (transfer->endless)
         return size + 1;   /* Anything but `size` ends the transfer. */
     if (transfer->head_ended)
         return size;
@@ -126,7 +122,7 @@ void cs_http_answer_begin(struct cs_http_transfer *transfer, void *tag)
 
     transfer->began = cs_clock_system.mono(NULL);
     transfer->head_size = transfer->body_size = 0;
-    transfer->head_ended = transfer->cut = false;
+    transfer->head_ended = transfer->cut = transfer->endless = false;
     transfer->words[0] = '\0';
     answer->tag = tag;
     answer->error = CS_HTTP_BROKEN;

@@ -35,6 +35,7 @@ struct cs_http_transfer {
     size_t body_size;            /* bytes of the answer's body so far */
     bool head_ended;             /* lines from now on are trailers */
     bool cut;                    /* we ended it: the body is long enough */
+    bool endless;                /* we ended it: the head is too long */
     bool to_socket;              /* the handle has a unix socket's path set */
     struct cs_http_answer answer;
     char words[CURL_ERROR_SIZE]; /* what libcurl says went wrong */
@@ -53,9 +54,6 @@ void cs_http_answer_begin(struct cs_http_transfer *transfer, void *tag);
  * context is the transfer. */
 size_t cs_http_on_header(char *line, size_t one, size_t size, void *context);
 size_t cs_http_on_body(char *bytes, size_t one, size_t size, void *context);
-
-/* Is the head longer than any answer's that we read? */
-bool cs_http_head_too_long(const struct cs_http_transfer *transfer);
 
 /* Write the reason of an answer that is not DONE, whose status is known. */
 void cs_http_explain(struct cs_http_transfer *transfer, CURLcode code);

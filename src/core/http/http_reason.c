@@ -147,7 +147,7 @@ void cs_http_explain(struct cs_http_transfer *transfer, CURLcode code)
 
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE,
                             &sent);   /* cannot fail */
-    if (cs_http_head_too_long(transfer))
+    if (transfer->endless)
         words = (struct words){"the head of the answer is too long", false,
                                false};
     else
