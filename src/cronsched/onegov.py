@@ -21,12 +21,15 @@ import re
 import sys
 from typing import Any, Final
 
-import dectate
-import morepath
-from morepath.core import excview_tween_factory
-
 from cronsched._cronsched import parse_cron
+from cronsched.base.extras import requires
 from cronsched.jobs.settings import Settings
+
+with requires('morepath'):
+    import dectate
+    import morepath
+    from morepath.core import excview_tween_factory
+
 from cronsched.morepath.bound import ApplicationBoundCronjobs
 from cronsched.morepath.directives import (
     CronjobAction,

@@ -168,6 +168,20 @@ def test_jobs_start_without_a_visitor_where_the_address_is_known():
         wait_for(lambda: App.runs)
 
 
+def test_starting_without_a_visitor_commits_the_application():
+    Town = make()
+    Town.application_id = 'towns/zug'
+    Server = make()
+    Server.mount(path='zug', app=Town)(Town)
+    server = Server()
+    with served(server) as url:
+        for App in (Server, Town):
+            App.setting(section='cronjobs', name='base_url')(lambda: url)
+        cronjob(Town)
+        server.start_cronjobs('/zug')
+        wait_for(lambda: Town.runs)
+
+
 def test_application_ids_that_were_seen_are_started_again():
     Town = make()
     Server = make()

@@ -1,5 +1,8 @@
 """Cron jobs for Morepath applications; see `cronsched.morepath.app`."""
 
-from cronsched.morepath.app import CronApp
+from cronsched.base.extras import requires
+
+with requires('morepath'):
+    from cronsched.morepath.app import CronApp
 
 __all__ = ['CronApp']

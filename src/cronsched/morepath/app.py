@@ -99,9 +99,12 @@ class CronApp(morepath.App):
 
     def start_cronjobs(self, *paths: str) -> None:
         """Start without a first request: this application, those mounted at
-        `paths`, and all that were seen before. Raises `ConfigurationError`
-        without the setting `cronjobs.base_url`. A ledger or directory that
-        cannot be used is logged: the application serves its visitors."""
+        `paths`, and all that were seen before. Commits the application if
+        nobody has. Raises `ConfigurationError` without the setting
+        `cronjobs.base_url`. A ledger or directory that cannot be used is
+        logged: the application serves its visitors."""
+        if not self.is_committed():
+            self.commit()
         settings: Settings = self.config.cronjob_registry.settings
         if settings.base_url is None:
             raise ConfigurationError(
