@@ -3,6 +3,23 @@
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError, ExecError, LinkError
+
+NEEDED = """
+
+cronsched needs a C compiler, and the headers of Python, libcurl and OpenSSL. On Debian:
+    apt-get update && apt-get install gcc python3-dev libcurl4-openssl-dev libssl-dev"""
+
+
+class BuildNative(build_ext):
+    """Where the build fails, the last lines say what to install."""
+
+    def build_extension(self, ext: Extension) -> None:
+        try:
+            super().build_extension(ext)
+        except (CompileError, ExecError, LinkError, OSError) as error:
+            raise CompileError(f'{error}{NEEDED}') from error
 
 
 def found(*patterns: str) -> list[str]:
@@ -10,6 +27,7 @@ def found(*patterns: str) -> list[str]:
 
 
 setup(
+    cmdclass={'build_ext': BuildNative},
     ext_modules=[
         Extension(
             'cronsched._cronsched',
@@ -23,5 +41,5 @@ setup(
                 '-iquotesrc',
             ],
         )
-    ]
+    ],
 )
