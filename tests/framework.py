@@ -17,6 +17,13 @@ class Public:
 
 def make_framework(**options: Any) -> Any:
     """A fresh framework class, mounted."""
+    Framework = make_unmounted()
+    mount(Framework, permission=Public, **options)
+    return Framework
+
+
+def make_unmounted() -> Any:
+    """A fresh framework class that knows no cron jobs yet."""
 
     class Framework(morepath.App):
         application_id: str = 'municipalities/new-york'
@@ -33,8 +40,6 @@ def make_framework(**options: Any) -> Any:
 
         def _signer(self, salt: str) -> Signer:
             return Signer(self.identity_secret + self.application_id, salt=salt)
-
-    mount(Framework, permission=Public, **options)
 
     @Framework.setting(section='cronjobs', name='enabled')
     def get_enabled() -> bool:

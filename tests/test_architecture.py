@@ -89,6 +89,7 @@ MODULES = {
             'morepath',
             'onegov',
             'testing cli',
+            '__main__',
             '__init__',
         )
     )

@@ -6,28 +6,27 @@ import re
 import time
 from pathlib import Path
 
+from pages import blocks_of
 from webtest import TestApp as Client
 
 from cronsched._cronsched import sign_headers
 
 DOCS = Path(__file__).parent.parent / 'docs'
-BLOCK = re.compile(r'^```python\n(.*?)^```$', re.DOTALL | re.MULTILINE)
 
 
-def blocks_of(page: str) -> list[str]:
-    return BLOCK.findall((DOCS / page).read_text())
+def python_of(page: str) -> list[str]:
+    return [block.text for block in blocks_of(DOCS / page) if block.language == 'python']
 
 
-def test_the_page_about_morepath_commits():
+def test_the_page_about_morepath_starts_its_jobs():
     names: dict = {}
-    for block in blocks_of('morepath.md'):
+    for block in python_of('morepath.md'):
         exec(block, names)
     App, Town = names['App'], names['Town']
-    App.commit()
+    app = names['make']()   # which commits
     assert sorted(App.config.cronjob_registry.cronjobs) == ['cleanup_stuff', 'monthly_report']
     assert App.config.cronjob_registry.settings.base_url == 'http://127.0.0.1:8080'
     assert Town('zug').application_id == 'towns/zug'
-    app = names['make']()
     bound = app.config.cronjob_registry.cronjob_threads[app.application_id]
     assert bound.base_url == 'http://127.0.0.1:8080'
 
@@ -45,7 +44,7 @@ def test_the_page_about_onegov_imports_names_that_are_there():
 
 def test_the_page_about_other_frameworks_runs_its_job_once(capsys):
     names: dict = {}
-    for block in blocks_of('other-frameworks.md'):
+    for block in python_of('other-frameworks.md'):
         exec(block, names)
     app = names['app']
     app.start()

@@ -175,6 +175,15 @@ def test_a_build_without_a_compiler_says_what_to_install(tmp_path: Path) -> None
     ]
 
 
+def test_the_readme_and_the_tool_name_these_packages_too() -> None:
+    needed = re.findall(r'apt-get install (.*?)"', (ROOT / 'setup.py').read_text())[0].split()
+    readme = re.findall(r'apt-get install (.*)', (ROOT / 'README.md').read_text())
+    assert [{*line.split()} for line in readme] == [{*needed, 'python3-venv'}]
+    tool = (ROOT / 'tools' / 'system-packages.sh').read_text()
+    installed = ' '.join(re.findall(r'missing\+=\((.*?)\)', tool)).split()
+    assert {*installed} == {*needed, 'python3-venv', 'python3', 'libc6-dev'}
+
+
 @pytest.mark.parametrize(('home', 'package'), [
     ('binding/binding.h', 'python3-dev'),
     ('core/http/http_parts.h', 'libcurl4-openssl-dev'),
