@@ -1,9 +1,9 @@
 """The native part of cronsched: expressions, zones, next run, offset, and the
 scheduler thread. Everything here is safe to call from any thread."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, tzinfo
-from typing import Any, Final, Literal, NamedTuple, Self, final
+from typing import Any, Final, Literal, NamedTuple, Protocol, Self, final
 
 __version__: Final[str]
 
@@ -21,6 +21,18 @@ class ExpressionError(CronError):
 
 class ZoneError(CronError):
     """A time zone that is unknown or cannot be read."""
+
+class _Finding(Protocol):
+    """What `lint` returns: a cronsched.schedule.english.lint.Finding."""
+
+    @property
+    def rule(self) -> str: ...
+    @property
+    def field(self) -> str | None: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def advice(self) -> str: ...
 
 class SchedulerError(CronError):
     """The scheduler was asked for something it cannot do."""
@@ -101,7 +113,7 @@ class Schedule:
     def previous_epoch(self, before: int, /) -> int | None: ...
     def matches_epoch(self, at: int, /) -> bool: ...
     # Completed in Python, by cronsched.schedule:
-    def between(self, start: datetime, end: datetime) -> Any: ...
+    def between(self, start: datetime, end: datetime) -> Iterator[datetime]: ...
     @classmethod
     def from_fields(
         cls,
@@ -111,7 +123,7 @@ class Schedule:
         **fields: Any,
     ) -> Schedule: ...
     def describe(self) -> str: ...
-    def lint(self) -> tuple[Any, ...]: ...
+    def lint(self) -> tuple[_Finding, ...]: ...
 
 @final
 class Event(NamedTuple):

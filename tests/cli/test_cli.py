@@ -314,7 +314,7 @@ def test_a_time_that_is_none_is_status_2(after: str, capsys: pytest.CaptureFixtu
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, '-m', 'cronsched.cli', *arguments],
+        [sys.executable, '-m', 'cronsched', *arguments],
         capture_output=True, text=True, timeout=60, env={**os.environ, **environment}, check=False,
     )
 
@@ -324,7 +324,7 @@ def test_a_reader_that_goes_away_ends_it_in_silence() -> None:
     os.close(reader)
     with os.fdopen(writer, 'w') as closed:
         finished = subprocess.run(
-            [sys.executable, '-m', 'cronsched.cli', 'next', '* * * * *', '-n', '2000'],
+            [sys.executable, '-m', 'cronsched', 'next', '* * * * *', '-n', '2000'],
             stdout=closed, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
         )
     assert finished.returncode == 141
@@ -363,7 +363,7 @@ def test_a_real_terminal_has_colours_unless_refused(refused: str, coloured: bool
     ours, theirs = pty.openpty()
     environment = {**os.environ, 'NO_COLOR': refused, 'TERM': 'xterm'}
     subprocess.run(
-        [sys.executable, '-m', 'cronsched.cli', 'next', '@daily', '-n', '1'],
+        [sys.executable, '-m', 'cronsched', 'next', '@daily', '-n', '1'],
         stdout=theirs, env=environment, timeout=60, check=True,
     )
     os.close(theirs)

@@ -1,4 +1,4 @@
-"""`python -m cronsched.cli`."""
+"""`python -m cronsched`."""
 
 from cronsched.cli import main
 
