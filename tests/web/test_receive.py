@@ -13,8 +13,7 @@ from cronsched.jobs.settings import Settings
 from cronsched.ledger import Ledger, open_ledger
 from cronsched.morepath.job import Job
 from cronsched.scheduler.site import UNCONFIGURED, Site
-from cronsched.web.receive import CronRun, expect, run_job, settle
-from cronsched.web.signing import Refused
+from cronsched.web.receive import Answered, CronRun, accept, expect, settle
 
 APPLICATION_ID = 'org/zug'
 SECRET = 'not much of a secret'
@@ -62,8 +61,32 @@ def request_for(site: Site, scheduled: int = SCHEDULED, job: str = 'cleanup', **
     return SimpleNamespace(headers=headers, environ={})
 
 
+class Host:
+    application_id = APPLICATION_ID
+    headers: dict[str, str] = {}  # noqa: RUF012
+
+    def __init__(self, job: Job, site: Site) -> None:
+        self.jobs, self.site = {job.name: job}, site
+
+    def url_of(self, job: str) -> str:
+        return f'/cronjobs/{job}'
+
+    def told(self, diagnosis) -> str:
+        return ''
+
+
 def run(job: Job, request, site: Site) -> str:
-    return run_job(job, request, application_id=APPLICATION_ID, site=site)
+    """The outcome that the sender is told; what the function raises."""
+    try:
+        execution = accept(Host(job, site), job.name, request.headers, environ=request.environ)
+    except Answered as answered:
+        if 'Cronsched-Outcome' in answered.headers:
+            return answered.headers['Cronsched-Outcome']
+        raise
+    request.cron_run = execution.run
+    with execution:
+        job.function(request)
+    return execution.answer.headers['Cronsched-Outcome']
 
 
 def rows(ledger: Ledger) -> list[tuple[str, int, str | None]]:
@@ -145,20 +168,20 @@ def test_a_paused_job_is_not_run_and_says_so(job, view, site, ledger):
 def test_a_changed_request_is_refused(job, view, site, ledger, change):
     request = request_for(site)
     request.headers.update(change)
-    with pytest.raises(Refused):
+    with pytest.raises(Answered, match='401'):
         run(job, request, site)
     assert view.runs == []
     assert rows(ledger) == []
 
 
 def test_an_unsigned_request_is_refused(job, view, site):
-    with pytest.raises(Refused):
+    with pytest.raises(Answered, match='401'):
         run(job, SimpleNamespace(headers={}, environ={}), site)
     assert view.runs == []
 
 
 def test_a_request_for_another_job_is_refused(job, view, site):
-    with pytest.raises(Refused):
+    with pytest.raises(Answered, match='401'):
         run(job, request_for(site, job='another'), site)
     assert view.runs == []
 
@@ -182,7 +205,7 @@ def test_where_it_is_not_demanded_a_signature_that_is_there_still_claims(job, vi
     assert run(job, SimpleNamespace(headers=request.headers, environ={}), lenient) == 'duplicate'
     assert run(job, SimpleNamespace(headers={}, environ={}), lenient) == 'ok'
     request.headers['webhook-signature'] = 'v1,AAAA'
-    with pytest.raises(Refused):
+    with pytest.raises(Answered, match='401'):
         run(job, SimpleNamespace(headers=request.headers, environ={}), lenient)
     assert len(view.runs) == 2
 
@@ -236,8 +259,9 @@ def test_a_ledger_that_cannot_be_used_runs_nothing(job, view, tmp_path):
     (tmp_path / 'broken.sqlite3').chmod(0o600)
     ledger = open_ledger(f'sqlite://{tmp_path}/broken.sqlite3')
     broken = Site(Settings(), (SECRET,), ledger)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(Answered, match='503') as caught:
         run(job, request_for(broken), broken)
+    assert caught.value.headers == {'Retry-After': '1'}
     assert view.runs == []
 
 

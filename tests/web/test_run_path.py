@@ -25,7 +25,7 @@ from cronsched.scheduler import process as scheduler
 from cronsched.scheduler.reporter import Reporter
 from cronsched.scheduler.site import Site
 from cronsched.web.address import is_trusted
-from cronsched.web.receive import run_job
+from cronsched.web.receive import accept
 
 SECRET = 'not much of a secret'
 
@@ -48,8 +48,10 @@ def run(function, site, scheduled=1_792_000_000):
     headers = sign_headers(
         'org/zug', job.name, scheduled, key=site.key('org/zug'), now=int(time.time()), attempt=1,
     )
-    request = SimpleNamespace(headers=headers, environ={})
-    return run_job(job, request, application_id='org/zug', site=site)
+    host = SimpleNamespace(application_id='org/zug', site=site, jobs={job.name: job})
+    with (execution := accept(host, job.name, headers)):
+        job.function(SimpleNamespace(headers=headers))
+    return execution.outcome
 
 
 # -- how a run ends ---------------------------------------------------------------

@@ -12,14 +12,14 @@ error: in the path and in the ledger, the name is the job.
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Callable
 from typing import Any
 
 from cronsched.errors import DuplicateJobError
 from cronsched.jobs.job import Job
 
-__all__ = ['StartedHere', 'jobs_of', 'prepare', 'register']
+__all__ = ['StartedHere', 'jobs_of', 'place_of', 'prepare', 'register']
 
 
 class StartedHere(dict[str, Any]):
@@ -28,12 +28,12 @@ class StartedHere(dict[str, Any]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._process_id = os.getpid()
+        self.process_id = os.getpid()
 
     def __contains__(self, application_id: object) -> bool:
-        if self._process_id != os.getpid():
+        if self.process_id != os.getpid():
             self.clear()
-            self._process_id = os.getpid()
+            self.process_id = os.getpid()
         return super().__contains__(application_id)
 
 
@@ -51,8 +51,8 @@ def register(registry: Any, job: Job) -> None:
     taken = registry.cronjobs.get(job.name)
     if taken is not None and taken.function is not job.function:
         raise DuplicateJobError(
-            f'there is a job {job.name!r} already, {_place(taken.function)}; '
-            f"rename {_place(job.function)}, or write name='...'"
+            f'there is a job {job.name!r} already, the one {place_of(taken.function)}; '
+            f"rename the one {place_of(job.function)}, or write name='...'"
         )
     registry.cronjobs[job.name] = job
 
@@ -63,7 +63,8 @@ def jobs_of(registry: Any) -> dict[str, Any]:
     return jobs
 
 
-def _place(function: Callable[..., Any]) -> str:
-    code = getattr(function, '__code__', None)
+def place_of(function: Any) -> str:
+    """Where a function was written: module, file and line."""
+    code = getattr(inspect.unwrap(function), '__code__', None)
     where = f'{code.co_filename}:{code.co_firstlineno}' if code else 'unknown'
-    return f'the one in {getattr(function, "__module__", "?")} ({where})'
+    return f'in {getattr(function, "__module__", "?")} ({where})'

@@ -32,13 +32,15 @@ _shared: dict[tuple[Job, ...], tuple[Job, ...]] = {}
 
 
 class BoundApplication:
-    """See the module. `urls` are those of `jobs`, in the same order."""
+    """See the module. `urls` are those of `jobs`, in the same order; `seeds`
+    seed their offsets, by default the URLs do, as in the original."""
 
     __slots__ = (
         '__weakref__',
         '_calls',
         '_native',
         '_process_id',
+        '_seeds',
         '_urls',
         'application_id',
         'base_url',
@@ -55,12 +57,14 @@ class BoundApplication:
         jobs: Iterable[Job],
         urls: Sequence[str],
         base_url: str,
+        seeds: Sequence[str] | None = None,
     ) -> None:
         self.application_id = application_id
         self.site = site
         registered = tuple(jobs)
         self.registered = _shared.setdefault(registered, registered)
         self._urls = '\n'.join(urls)
+        self._seeds = None if seeds is None else tuple(seeds)
         #: Where the application id is reached, without the paths of the jobs.
         self.base_url = base_url
         self._native: Scheduler | None = None
@@ -88,9 +92,13 @@ class BoundApplication:
     def policy(self, index: int) -> Policy:
         return self.site.policy(self.registered[index])
 
+    @property
+    def seeds(self) -> Sequence[str]:
+        return self.urls if self._seeds is None else self._seeds
+
     def offset_of(self, index: int) -> float:
         """Seconds, as given to the scheduler."""
-        return seeded_offset(self.urls[index], self.policy(index).max_offset)
+        return seeded_offset(self.seeds[index], self.policy(index).max_offset)
 
     def open(self, native: Scheduler, jobs: Sequence[int], offsets: Sequence[float]) -> int:
         """Have `native` make the calls, whose jobs have these handles and
@@ -105,12 +113,12 @@ class BoundApplication:
     def _add_calls(
         self, native: Scheduler, jobs: Sequence[int], offsets: Sequence[float]
     ) -> None:
-        # The native side seeds the default offset by itself.
+        # The native side seeds the default offset by itself, by the URL.
         self._calls.extend(
             native.add(self.handle, job, url)
-            if most == DEFAULT_OFFSET
-            else native.add(self.handle, job, url, offset=seeded_offset(url, most))
-            for job, most, url in zip(jobs, offsets, self.urls, strict=True)
+            if most == DEFAULT_OFFSET and self._seeds is None
+            else native.add(self.handle, job, url, offset=seeded_offset(seed, most))
+            for job, most, url, seed in zip(jobs, offsets, self.urls, self.seeds, strict=True)
         )
 
     def fire(self, index: int, scheduled: int) -> None:

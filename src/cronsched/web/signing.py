@@ -24,12 +24,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from cronsched.base.keys import KEY_SIZE
 from cronsched.errors import ConfigurationError, CronError
 from cronsched.ledger.protocol import Run
 
-__all__ = ['Refused', 'Signed', 'verify']
+__all__ = ['TOLERANCE', 'Refused', 'Signed', 'check_bare', 'verify']
+
+#: For how many seconds a signature is good where nothing claims the run.
+TOLERANCE: Final = 300.0
 
 # Strict on purpose: a text that says the same in another way is not ours.
 TIMESTAMP = re.compile(r'[1-9][0-9]{0,11}', re.ASCII)
@@ -64,10 +68,11 @@ def verify(
     job: str,
     keys: Sequence[bytes],
     now: float,
-    tolerance: int = 300,
+    tolerance: float = TOLERANCE,
 ) -> Signed:
     """The run that `headers` allow to start. `now` and `tolerance` are UTC
-    seconds; `keys` are one, or both of a rotation. Raises `Refused`."""
+    seconds, the latter for a signature's age; one of the future is off by
+    `TOLERANCE` at most. `keys` are one, or both of a rotation. Raises `Refused`."""
     found = _lower(headers)
     timestamp = int(_strict(found, 'webhook-timestamp', TIMESTAMP))
     attempt = int(_strict(found, 'cronsched-attempt', ATTEMPT))
@@ -76,11 +81,22 @@ def verify(
     run_id = _run_id(run)
     if not _same(found.get('webhook-id', ''), run_id):
         raise Refused('the id is that of another run')
-    if not abs(now - timestamp) <= tolerance:   # so that NaN is refused
+    if not -TOLERANCE <= now - timestamp <= tolerance:   # so that NaN is refused
         raise Refused(f'signed at {timestamp}, which is {now - timestamp:.0f} s ago')
     if not _is_signed(found.get('webhook-signature', ''), f'{run_id}.{timestamp}.', keys):
         raise Refused('no signature is right')
     return Signed(run, attempt, timestamp)
+
+
+def check_bare(headers: Mapping[str, str], query: str | bytes = '', body: bool = False) -> None:
+    """Refuse what the signature does not cover, so that who sends a request
+    that was signed for us adds nothing to it. `body`: there is one that the
+    headers do not tell of. Raises `Refused`."""
+    if query:
+        raise Refused('it has a query')
+    found = {name.lower(): value for name, value in headers.items()}
+    if body or found.get('content-length', '0').strip('0') or 'transfer-encoding' in found:
+        raise Refused('it has a body')
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:

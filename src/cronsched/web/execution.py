@@ -1,0 +1,190 @@
+"""A run that was granted to a request: executed here, and ended once.
+
+Example::
+
+    with execution as run:
+        call(execution.job, run)      # whatever it raises ends the run as failed
+    return execution.answer
+
+A transaction around the request may still fail, or repeat the request, after
+the function has returned. Whoever stands outside of it calls `expect(environ)`
+before the request and `settle(environ, status, error)` after; then the end of
+the run is what `settle` is told, and a repeated request finds the execution it
+began. Without that, the end of the `with` block is the end of the run.
+
+This module alone calls the ledger.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Final
+
+from cronsched.jobs.job import Job
+from cronsched.jobs.options import Policy
+from cronsched.ledger.protocol import Claim, Ledger
+from cronsched.web.host import OUTCOME_HEADER, Answer
+from cronsched.web.signing import Signed
+from cronsched.web.threads import in_thread
+
+__all__ = ['CronRun', 'Execution', 'TimedOut', 'claim', 'expect', 'settle', 'unfinished']
+
+DETAIL_SIZE: Final = 1024
+
+EXECUTION: Final = 'cronsched.execution'
+EXPECTED: Final = 'cronsched.expected'
+
+
+@dataclass(frozen=True, slots=True)
+class CronRun:
+    """What a job may know of its run: its argument, or `request.cron_run`
+    under Morepath.
+
+    id: the same for every attempt of this run.
+    scheduled: the instant the schedule names, in the job's zone.
+    previous: the same of the run before, None for the first.
+    last_success: the same of the last run that ended well.
+    attempt: from 1.
+    job, application_id: their names.
+    request: the request that runs it: the framework's, the environ of WSGI, the
+        scope of ASGI; None under Morepath, where it is the argument.
+    """
+
+    id: str
+    scheduled: datetime
+    previous: datetime | None = None
+    last_success: datetime | None = None
+    attempt: int = 1
+    job: str = ''
+    application_id: str = ''
+    request: Any = field(default=None, repr=False, compare=False)
+
+
+class TimedOut(Exception):
+    """The job was ended at its timeout; nothing of it executes any more."""
+
+
+@dataclass(slots=True, eq=False)
+class Execution:
+    """See the module. Without a claim (a request that need not be signed, no
+    ledger) nothing is written."""
+
+    job: Job
+    run: CronRun
+    policy: Policy
+    ledger: Ledger | None = None
+    claim: Claim | None = None
+    environ: MutableMapping[str, Any] | None = None
+    outcome: str | None = None
+    error: BaseException | None = None
+    started: float = field(default_factory=time.perf_counter)
+    _deferred: bool = False
+
+    def __post_init__(self) -> None:
+        if self.environ is not None and self.claim is not None:
+            self.environ[EXECUTION] = self
+            self._deferred = bool(self.environ.get(EXPECTED))
+
+    def defer(self) -> None:
+        """The end of the `with` block is not the end of the run: `end` is
+        called later, by whoever knows."""
+        self._deferred = True
+
+    def __enter__(self) -> CronRun:
+        return self.run
+
+    def __exit__(
+        self, kind: object, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.error = error
+        if not self._deferred:
+            self.end(error)
+
+    async def __aenter__(self) -> CronRun:
+        return self.run
+
+    async def __aexit__(
+        self, kind: object, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await in_thread(self.__exit__, kind, error, traceback)
+
+    def end(self, error: BaseException | None = None, status: int = 200) -> str:
+        """Write how the run ended: with an error, or an answer of that status
+        (400 and above is a failure). The first end counts. Returns the
+        outcome: 'ok', 'failed' or 'timed_out'."""
+        if self.outcome is None:
+            error = error or self.error
+            self.outcome = _outcome(error, status)
+            if self.environ is not None:
+                self.environ.pop(EXECUTION, None)
+            self._finish(self.outcome, _detail(error, status))
+        return self.outcome
+
+    async def aend(self, error: BaseException | None = None, status: int = 200) -> str:
+        """The same in a thread of ours, as it may have to wait for the ledger."""
+        return await in_thread(self.end, error, status)
+
+    def _finish(self, outcome: str, detail: str | None) -> None:
+        if self.ledger is not None and self.claim is not None:
+            took = time.perf_counter() - self.started
+            self.ledger.finish(self.claim, outcome, took=took, detail=detail)
+
+    @property
+    def answer(self) -> Answer:
+        """For the sender: a run is well only if its function returned, so that
+        no error handler can make a success of a failure."""
+        outcome = self.outcome or ('failed' if self.error else 'ok')
+        return Answer(200 if outcome == 'ok' else 500, {OUTCOME_HEADER: outcome})
+
+
+def claim(ledger: Ledger, signed: Signed, policy: Policy) -> Claim:
+    """Ask to execute what was signed. Raises `LedgerError`."""
+    return ledger.claim(
+        signed.run,
+        attempt=signed.attempt,
+        timestamp=signed.timestamp,
+        retries=policy.retries,
+        overlap=policy.overlap,
+        timeout=policy.timeout,
+    )
+
+
+def expect(environ: MutableMapping[str, Any]) -> None:
+    """Announce that `settle` will be called for this request."""
+    environ[EXPECTED] = True
+
+
+def unfinished(environ: MutableMapping[str, Any]) -> Execution | None:
+    """What this request began, if it is repeated."""
+    execution: Execution | None = environ.get(EXECUTION)
+    return execution
+
+
+def settle(
+    environ: MutableMapping[str, Any], status: int, error: BaseException | None = None
+) -> str | None:
+    """End the run of this request, if there was one: 'ok' or 'failed'."""
+    execution = unfinished(environ)
+    return None if execution is None else execution.end(error, status)
+
+
+def _outcome(error: BaseException | None, status: int) -> str:
+    if isinstance(error, TimedOut):
+        return 'timed_out'
+    return 'ok' if error is None and status < 400 else 'failed'
+
+
+def _detail(error: BaseException | None, status: int) -> str | None:
+    """The last line of the traceback, at most a KiB. Never fails: a run that
+    has no end would keep its job from running."""
+    if error is None:
+        return f'answered with status {status}' if status >= 400 else None
+    text = type(error).__name__
+    with suppress(Exception):
+        text = str(error) if isinstance(error, TimedOut) else f'{text}: {error}'
+    return text.encode(errors='backslashreplace')[:DETAIL_SIZE].decode(errors='ignore')
