@@ -19,10 +19,11 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 
 from cronsched._version import __version__
+from cronsched.base.text import printable_lines
 from cronsched.cli.check import add_check
 from cronsched.cli.explain import add_explain, add_next
 from cronsched.cli.status import add_commands
-from cronsched.cli.terminal import Terminal, close_after_broken_pipe, printable
+from cronsched.cli.terminal import Terminal, close_after_broken_pipe
 from cronsched.errors import CronError
 
 __all__ = ['main']
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _complain(error: CronError) -> None:
     terminal = Terminal(sys.stderr)
-    terminal.write(f'cronsched: {terminal.bad("error:")} {printable(str(error))}')
+    terminal.write(f'cronsched: {terminal.bad("error:")} {printable_lines(str(error))}')
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -20,9 +20,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cronsched.base.text import printable, printable_lines
 from cronsched.cli.explain import as_data
 from cronsched.cli.sources import Written, in_crontab, read
-from cronsched.cli.terminal import Terminal, printable
+from cronsched.cli.terminal import Terminal
 from cronsched.errors import ConfigurationError, CronError
 
 __all__ = ['add_check']
@@ -118,7 +119,7 @@ def _report(result: dict[str, Any], quiet: bool) -> None:
     place = terminal.strong(f'{printable(result["place"])}:')
     if result['error']:
         errors = Terminal(sys.stderr)
-        errors.write(f'{place} {errors.bad("error:")} {printable(result["error"]["text"])}')
+        errors.write(f'{place} {errors.bad("error:")} {printable_lines(result["error"]["text"])}')
     elif result['unread']:
         terminal.write(f'{place} {terminal.faint("not checked:")} {printable(result["unread"])}')
     elif not quiet:

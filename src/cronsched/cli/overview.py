@@ -8,11 +8,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from cronsched.base.text import printable
 from cronsched.cli.reasons import schedule_of, time_text
 from cronsched.cli.terminal import Terminal
 from cronsched.ledger import KnownJob, Ledger, Row
 
-__all__ = ['history_row', 'printable', 'row_data', 'status_of', 'status_row']
+__all__ = ['history_row', 'row_data', 'status_of', 'status_row']
+
+
+MOST_OF_DETAIL = 1024   # characters; what the ledger keeps of it
 
 
 def status_of(
@@ -59,13 +63,8 @@ def history_row(row: Row, terminal: Terminal) -> list[str]:
         time_text(row.run.scheduled) + (' by hand' if row.requested else ''),
         printable(row.run.application_id), printable(row.run.job),
         _state_text(row.state, terminal), _took_text(_took(row)), str(row.attempt),
-        printable(_detail_text(row)),
+        printable(_detail_text(row), MOST_OF_DETAIL),
     ]
-
-
-def printable(text: str) -> str:
-    """What a view raised must not steer the terminal."""
-    return ''.join(letter if letter.isprintable() else '?' for letter in text)
 
 
 def _state_text(state: str | None, terminal: Terminal) -> str:

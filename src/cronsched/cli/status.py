@@ -27,7 +27,8 @@ from typing import Any
 from urllib.parse import quote
 
 from cronsched.base.directories import state_directory
-from cronsched.cli.overview import history_row, printable, row_data, status_of, status_row
+from cronsched.base.text import printable
+from cronsched.cli.overview import history_row, row_data, status_of, status_row
 from cronsched.cli.reasons import explain, schedule_of, time_text
 from cronsched.cli.terminal import Terminal, table
 from cronsched.errors import CronError
@@ -36,6 +37,8 @@ from cronsched.ledger.sqlite import SQLiteLedger
 from cronsched.scheduler.site import LEDGER_FILE
 
 __all__ = ['add_commands']
+
+MOST_OF_ANSWER = 4096   # characters
 
 Command = Callable[[argparse.Namespace, Ledger], None]
 
@@ -135,7 +138,7 @@ def _show_reasons(arguments: argparse.Namespace, ledger: Ledger) -> None:
     if arguments.json:
         return _write_json([asdict(answer) for answer in answers])
     _write(
-        printable(f'{answer.job} of {answer.application_id}: {answer.sentence}')
+        printable(f'{answer.job} of {answer.application_id}: {answer.sentence}', MOST_OF_ANSWER)
         for answer in answers)
 
 
@@ -186,7 +189,7 @@ def _tell_pauses(arguments: argparse.Namespace, ledger: Ledger) -> None:
     for pause in pauses:
         whom = pause['application_id'] or 'all application ids'
         note = f': {pause["note"]}' if pause['note'] else ''
-        _write([printable(f'{arguments.job} is paused for {whom}{note}')])
+        _write([printable(f'{arguments.job} is paused for {whom}{note}', MOST_OF_ANSWER)])
     if not pauses:
         _write([f'{arguments.job} is not paused'])
 

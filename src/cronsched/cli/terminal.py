@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Final, TextIO
 
-__all__ = ['BROKEN_PIPE', 'Terminal', 'close_after_broken_pipe', 'printable', 'table']
+__all__ = ['BROKEN_PIPE', 'Terminal', 'close_after_broken_pipe', 'table']
 
 # As a shell tells of a process that SIGPIPE ended.
 BROKEN_PIPE: Final = 141
@@ -72,13 +72,6 @@ def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
             for cell, width in zip(row, widths, strict=False)
         )
         yield '  '.join(cells).rstrip()
-
-
-def printable(text: str) -> str:
-    """What was written by others, without what would steer the terminal."""
-    return ''.join(
-        letter if letter.isprintable() or letter == '\n' else '?' for letter in text
-    )
 
 
 def _width(cell: str) -> int:
