@@ -370,8 +370,9 @@ def test_the_path_is_signed_for_one_application_id(app_and_name):
 
 
 def test_a_rotated_secret_is_still_good_for_what_was_signed_before():
-    old = make({'secret': 'the old one', 'enabled': False})
-    new = make({'secret': 'the new one', 'previous_secret': 'the old one', 'enabled': False})
+    before, after = 'the old one of this test', 'the new one of this test'
+    old = make({'secret': before, 'enabled': False})
+    new = make({'secret': after, 'previous_secret': before, 'enabled': False})
     for App in (old, new):
         App.application_id = 'same'
         App.commit()
@@ -461,7 +462,7 @@ def test_what_its_author_may_not_have_meant_is_a_warning_at_its_line():
         ({'base_ulr': 'http://x'}, r'did you mean cronjobs\.base_url'),
         ({'base_url': 'x.org'}, r'cronjobs\.base_url'),
         ({'timeout': 0}, r'cronjobs\.timeout'),
-        ({'secret': ''}, r'cronjobs\.secret is empty'),
+        ({'secret': ''}, r'cronjobs\.secret is shorter than 16'),
         ({'allowed_hosts': 'x.org'}, 'a list'),
         ({'max_concurrency': 0}, '1 to 10000'),
         ({'enabled': 'no'}, 'True or False'),

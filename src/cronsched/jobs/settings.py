@@ -6,22 +6,29 @@ Example::
     def base_url():
         return 'http://127.0.0.1:8080'
 
-Every setting has a default, `Settings`, and an unknown name is an error that
-says which was meant.
+Every setting has a default, `Settings`. An unknown name is an error that says
+which was meant, and a value that cannot work one that says what to write.
+
+An application that is mounted in another takes each setting that it does not
+write itself from the one it is mounted in: see `Settings.under`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, Final
-from urllib.parse import urlsplit
 
+from cronsched.base.keys import Secret
 from cronsched.errors import ConfigurationError, OptionError
+from cronsched.jobs import checks
 from cronsched.jobs.options import OPTIONS, check
 
 __all__ = ['NAMES', 'Settings']
+
+SECRETS: Final = ('secret', 'previous_secret')
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,35 +38,47 @@ class Settings:
     enabled: False starts nothing; the paths of the jobs stay.
     base_url: where this application is reached, instead of the host of the
         first request; with it, nothing waits for a first request.
-    allowed_hosts: hosts besides the loopback a first request may name.
-    secret, previous_secret: sign the requests; both are accepted. None: the
-        application's own, or one that is made and kept.
+    allowed_hosts: hosts besides the loopback that a first request may name,
+        exactly: with a port where it is not the default one.
+    secret: signs the requests. None: one that is made, and kept in the state
+        directory.
+    previous_secret: is still accepted, and signs nothing.
     state_directory, runtime_directory: of the ledger and of the leases.
     ledger: 'sqlite' for a file in the state directory, or a URL; None for no
         record of runs (then a run is only as unique as its owner).
     max_concurrency, max_per_application: requests in flight.
+    max_applications: application ids that one application class starts.
     history_days: how long ended runs are kept.
     options: what jobs leave out; see `cronsched.jobs.options`.
+    given: the names of those that were written.
     """
 
     enabled: bool = True
     base_url: str | None = None
-    allowed_hosts: Collection[str] = ()
-    secret: str | None = field(default=None, repr=False)
-    previous_secret: str | None = field(default=None, repr=False)
+    allowed_hosts: tuple[str, ...] = ()
+    secret: Secret | None = None
+    previous_secret: Secret | None = None
     state_directory: str | None = None
     runtime_directory: str | None = None
     ledger: str | None = 'sqlite'
     max_concurrency: int = 32
     max_per_application: int = 4
+    max_applications: int = 10_000
     history_days: float = 30.0
     options: Mapping[str, Any] = field(default_factory=dict)
+    given: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        for name in SECRETS:
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, Secret(getattr(self, name)))
 
     @classmethod
     def read(cls, section: object) -> Settings:
         """From the attributes of a Morepath settings section; None is an
         empty one. Raises `ConfigurationError`."""
-        given = dict(vars(section)) if section is not None else {}
+        given = _written_in(section)
+        del section     # it may show what it holds
         for name in given:
             if name not in NAMES:
                 raise _unknown(name)
@@ -67,61 +86,45 @@ class Settings:
             options = check({name: given.pop(name) for name in OPTIONS if name in given})
         except OptionError as error:
             raise ConfigurationError(f'cronjobs.{error}', field=error.field) from error
-        settings = cls(**given, options=options)
-        settings._check()
-        return settings
+        values = {name: CHECKS[name](name, value) for name, value in given.items()}
+        return cls(**values, options=options, given=frozenset(values))
 
-    def _check(self) -> None:
-        _check_flag('enabled', self.enabled)
-        _check_url(self.base_url)
-        if isinstance(self.allowed_hosts, str):
-            raise _wrong('allowed_hosts', self.allowed_hosts, 'a list of host names')
-        for name in ('secret', 'previous_secret'):
-            secret = getattr(self, name)
-            if secret is not None and (not isinstance(secret, str) or not secret):
-                # The value stays out of the message.
-                raise ConfigurationError(
-                    f'cronjobs.{name} is empty or no text: write a secret, or leave it out',
-                    field=name,
-                )
-        if self.ledger is not None and not isinstance(self.ledger, str):
-            raise _wrong('ledger', self.ledger, "'sqlite', 'sqlite:///path/of/file', or None")
-        for name in ('max_concurrency', 'max_per_application'):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10_000:
-                raise _wrong(name, value, 'a whole number, 1 to 10000')
-        if isinstance(self.history_days, bool) or not self.history_days > 0:
-            raise _wrong('history_days', self.history_days, 'a number of days')
-
-
-NAMES: Final = (*(each.name for each in fields(Settings) if each.name != 'options'), *OPTIONS)
-
-
-def _check_flag(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise _wrong(name, value, 'True or False')
-
-
-def _check_url(url: str | None) -> None:
-    if url is None:
-        return
-    try:
-        parts = urlsplit(url)
-        right = (
-            parts.scheme in ('http', 'https', 'http+unix')
-            and bool(parts.netloc)
-            and not parts.query
-            and not parts.fragment
-            and parts.username is None
+    def under(self, outer: Settings) -> Settings:
+        """These of an application that is mounted in one with `outer`: what it
+        does not write is as there. Enabled are both, or the mounted one is not."""
+        written = {name: getattr(self, name) for name in self.given}
+        written['enabled'] = self.enabled and outer.enabled
+        return replace(
+            outer, **written,
+            options={**outer.options, **self.options}, given=self.given | outer.given,
         )
-    except (ValueError, AttributeError):
-        right = False
-    if not right:
-        raise _wrong('base_url', url, "a URL like 'http://127.0.0.1:8080'")
 
 
-def _wrong(name: str, value: object, write: str) -> ConfigurationError:
-    return ConfigurationError(f'cronjobs.{name}={value!r}: write {write}', field=name)
+CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
+    'enabled': checks.flag,
+    'base_url': checks.base_url,
+    'allowed_hosts': checks.allowed_hosts,
+    'secret': checks.secret,
+    'previous_secret': checks.secret,
+    'state_directory': checks.directory,
+    'runtime_directory': checks.directory,
+    'ledger': checks.ledger,
+    'max_concurrency': checks.count,
+    'max_per_application': checks.count,
+    'max_applications': partial(checks.count, most=1_000_000),
+    'history_days': checks.days,
+}
+
+NAMES: Final = (*CHECKS, *OPTIONS)
+assert {*CHECKS, 'options', 'given'} == {each.name for each in fields(Settings)}
+
+
+def _written_in(section: object) -> dict[str, Any]:
+    # From the first step on, no variable holds a bare secret.
+    return {
+        name: Secret(value) if name in SECRETS and value is not None else value
+        for name, value in (vars(section) if section is not None else {}).items()
+    }
 
 
 def _unknown(name: str) -> ConfigurationError:

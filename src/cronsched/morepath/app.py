@@ -92,9 +92,11 @@ class CronApp(morepath.App):
             return None
 
     def _signer(self, salt: str) -> Signer:
-        secrets = list(reversed(self.cronjob_site.secrets))   # the last one signs
+        # In bytes before the secrets are bare: half a character raises here.
+        salted = f'{salt}/{self.application_id}'.encode()
+        secrets = reversed(self.cronjob_site.secrets)   # the last one signs
         return Signer(
-            secrets, salt=f'{salt}/{self.application_id}', digest_method=hashlib.sha256
+            [each.reveal() for each in secrets], salt=salted, digest_method=hashlib.sha256
         )
 
     def start_cronjobs(self, *paths: str) -> None:

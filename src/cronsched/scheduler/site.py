@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from cronsched.base.directories import state_directory
-from cronsched.base.keys import derive_key, state_secret
+from cronsched.base.keys import Key, Secret, derive_key, state_secret
 from cronsched.base.locks import Lock
 from cronsched.jobs.options import Policy
 from cronsched.jobs.settings import Settings
@@ -39,17 +39,19 @@ class Site:
     """See the module. `strict` refuses requests that are not signed."""
 
     settings: Settings = field(default_factory=Settings)
-    # What describes local variables in a report of an error tells no secret.
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    secrets: tuple[Secret, ...] = ()
     ledger: Ledger | None = None
     method: Literal['POST', 'GET'] = 'POST'
     strict: bool = True
 
-    def keys(self, application_id: str) -> tuple[bytes, ...]:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, 'secrets', tuple(map(Secret, self.secrets)))
+
+    def keys(self, application_id: str) -> tuple[Key, ...]:
         """Those that are accepted, the current one first."""
         return tuple(_key(secret, application_id) for secret in self.secrets)
 
-    def key(self, application_id: str) -> bytes | None:
+    def key(self, application_id: str) -> Key | None:
         """The one that signs; None sends requests unsigned."""
         return _key(self.secrets[0], application_id) if self.secrets else None
 
@@ -59,18 +61,19 @@ class Site:
 
 
 @functools.lru_cache(maxsize=1024)
-def _key(secret: str, application_id: str) -> bytes:
+def _key(secret: Secret, application_id: str) -> Key:
     return derive_key(secret, application_id)
 
 
 UNCONFIGURED: Final = Site(strict=False)
 
 
-def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """The secrets that the settings name, else the one kept in the state
-    directory (made the first time)."""
-    given = tuple(filter(None, (settings.secret, settings.previous_secret)))
-    return given or (state_secret(state_directory(settings.state_directory)),)
+def secrets_of(settings: Settings) -> tuple[Secret, ...]:
+    """The one that signs, and the previous one, which only verifies: those of
+    the settings, or the one that is kept in the state directory (made the
+    first time)."""
+    current = settings.secret or state_secret(state_directory(settings.state_directory))
+    return (current, settings.previous_secret) if settings.previous_secret else (current,)
 
 
 def ledger_of(settings: Settings) -> Ledger | None:

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from morepath.publish import resolve_model
 
+from cronsched.base.keys import Secret
 from cronsched.errors import SchedulerError
 from cronsched.jobs.settings import Settings
 from cronsched.morepath.blank import blank_at
@@ -28,7 +29,7 @@ from cronsched.scheduler.site import forget_ledger
 __all__ = ['base_of', 'isolated', 'reach', 'registries_of']
 
 ANYWHERE: Final = 'http://localhost'
-SECRET: Final = 'of no use outside of this test'   # noqa: S105 (it says so)
+SECRET: Final = Secret('of no use outside of this test')
 
 _isolated: set[int] = set()   # the ids of registries
 

@@ -1,0 +1,189 @@
+"""Whether a setting can be what it is meant to be, one function for each kind.
+
+Example::
+
+    directory('state_directory', '~/cron')      # '/home/app/cron'
+    base_url('base_url', 'http://x:99999')      # raises: the port is 1 to 65535
+
+Each returns the value in its own type, or raises a `ConfigurationError` that
+says what to write. A secret is never in a message.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import timedelta
+from math import isfinite
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from cronsched.base.hosts import name_of
+from cronsched.base.keys import SHORTEST_SECRET, Secret
+from cronsched.base.text import printable
+from cronsched.errors import ConfigurationError
+
+__all__ = [
+    'allowed_hosts', 'base_url', 'count', 'days', 'directory', 'flag', 'ledger', 'secret',
+    'wrong',
+]
+
+#: The ledgers that `cronsched.ledger.open_ledger` can open, by their scheme.
+LEDGERS: Final = ('sqlite',)
+SCHEMES: Final = ('http', 'https', 'http+unix')
+FOREIGN: Final = frozenset(' \\"<>^`{|}')    # to a URL; RFC 3986
+LONGEST_SOCKET: Final = 107     # bytes; unix(7)
+
+
+def wrong(name: str, value: object, write: str) -> ConfigurationError:
+    return ConfigurationError(f'cronjobs.{name}={printable(repr(value))}: {write}', field=name)
+
+
+def flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise wrong(name, value, 'write True or False')
+    return value
+
+
+def count(name: str, value: Any, most: int = 10_000) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise wrong(name, value, f'write a whole number, 1 to {most}')
+    return value
+
+
+def days(name: str, value: Any) -> float:
+    if isinstance(value, timedelta):
+        value = value / timedelta(days=1)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not (
+        isfinite(value) and value > 0
+    ):
+        raise wrong(name, value, 'write a number of days, like 30')
+    return float(value)
+
+
+def secret(name: str, value: Secret | None) -> Secret | None:
+    problem = None if value is None else value.problem()
+    if problem is not None:
+        # The value stays out of the message.
+        raise ConfigurationError(
+            f'cronjobs.{name} {problem}: write {SHORTEST_SECRET} characters or more, made with '
+            "python3 -c 'import secrets; print(secrets.token_urlsafe())', or omit it to have "
+            'one made',
+            field=name,
+        )
+    return value
+
+
+def directory(name: str, value: Any) -> str | None:
+    """An absolute path; `~` is the home of a user."""
+    if value is None:
+        return None
+    if not isinstance(value, (str, os.PathLike)) or not isinstance(os.fspath(value), str):
+        raise wrong(name, value, "write the path of a directory, like '/var/lib/app/cronsched'")
+    path = os.path.expanduser(os.fspath(value))
+    if not os.path.isabs(path):
+        raise wrong(name, value, f'write an absolute path{_absolute(path)}')
+    if not path.isprintable():
+        raise wrong(name, value, 'write a path without control characters')
+    return path
+
+
+def _absolute(path: str) -> str:
+    if not path or path.startswith('~'):
+        return ", like '/var/lib/app/cronsched'"
+    return f', like {str(Path.home() / path)!r} or {os.path.abspath(path)!r}'
+
+
+def ledger(name: str, value: Any) -> str | None:
+    """'sqlite', None, or a URL."""
+    if value is None or value == 'sqlite':
+        return value    # type: ignore[no-any-return]
+    if not isinstance(value, str) or not _names_ledger(value):
+        path = value if isinstance(value, str) and value.startswith('/') else '/path/of/ledger'
+        raise wrong(
+            name, value,
+            "write 'sqlite' for a file in the state directory, "
+            f"'sqlite://{path}' for another, or None for no record of runs",
+        )
+    return value
+
+
+def _names_ledger(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        options = parse_qs(parts.query, keep_blank_values=True)
+    except ValueError:
+        return False
+    return (
+        parts.scheme in LEDGERS
+        and not parts.netloc
+        and parts.path.strip('/') != ''
+        and url.isprintable()
+        and all(
+            (option, value.upper()) in {('synchronous', 'NORMAL'), ('synchronous', 'FULL')}
+            for option, values in options.items() for value in values
+        )
+    )
+
+
+def allowed_hosts(name: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise wrong(name, value, "write a list of hosts, like ['app.example', 'app.example:8080']")
+    hosts = tuple(value)
+    for host in hosts:
+        if not isinstance(host, str) or name_of(host) is None:
+            raise wrong(
+                name, value,
+                f"{printable(repr(host))} is not a host: write 'app.example', or "
+                "'app.example:8080' where the port is not the default one",
+            )
+    return tuple(host.lower() for host in hosts)
+
+
+def base_url(name: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise wrong(name, value, "write a URL like 'http://127.0.0.1:8080'")
+    problem = _problem_of_url(value)
+    if problem is not None:
+        raise wrong(name, value, f"{problem}: write a URL like 'http://127.0.0.1:8080'")
+    return value
+
+
+def _problem_of_url(url: str) -> str | None:
+    if not url.isascii() or not url.isprintable() or not FOREIGN.isdisjoint(url):
+        return 'it holds a character that a URL does not'
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return 'its host is not right'
+    if parts.scheme not in SCHEMES:
+        return 'it does not begin with http://, https:// or http+unix://'
+    if parts.query or parts.fragment or url.endswith(('?', '#')):
+        return 'it has a query or a fragment'
+    if any(unquote(part) in ('.', '..') for part in parts.path.split('/')):
+        return 'its path goes up'
+    return _problem_of_socket(parts.netloc, parts.path) if parts.scheme == 'http+unix' else (
+        _problem_of_host(parts.netloc))
+
+
+def _problem_of_host(netloc: str) -> str | None:
+    if '@' in netloc:
+        return 'it has a user or a password'
+    host, colon, port = netloc.rpartition(':') if not netloc.endswith(']') else (netloc, '', '')
+    if not (host if colon else netloc):
+        return 'it has no host'
+    if colon and not (port.isdigit() and 1 <= int(port[:6]) <= 65_535):
+        return f'its port {printable(port, 20)} is not 1 to 65535'
+    return None if name_of(netloc) else 'its host is not right'
+
+
+def _problem_of_socket(netloc: str, path: str) -> str | None:
+    socket = unquote(netloc)
+    if not socket.startswith('/'):
+        return "the path of the socket is written like 'http+unix://%2Frun%2Fapp.sock'"
+    if len(os.fsencode(socket)) > LONGEST_SOCKET or '\0' in socket:
+        return f'the path of the socket is longer than {LONGEST_SOCKET} bytes'
+    return None
