@@ -22,18 +22,6 @@ class ExpressionError(CronError):
 class ZoneError(CronError):
     """A time zone that is unknown or cannot be read."""
 
-class _Finding(Protocol):
-    """What `lint` returns: a cronsched.schedule.english.lint.Finding."""
-
-    @property
-    def rule(self) -> str: ...
-    @property
-    def field(self) -> str | None: ...
-    @property
-    def message(self) -> str: ...
-    @property
-    def advice(self) -> str: ...
-
 class SchedulerError(CronError):
     """The scheduler was asked for something it cannot do."""
 
@@ -49,14 +37,14 @@ def sign_headers(
     now: int,
     attempt: int = 1,
 ) -> dict[str, str]: ...
-def set_zone_resolver(resolver: Callable[[Any], Zone]) -> None:
+def set_zone_resolver(resolver: Callable[[Any], Zone], /) -> None:
     """`resolver` turns what a caller wrote as `timezone=` into a Zone; the
     answer is kept for names, so it is asked once for each."""
 
 def forget_zones() -> None:
     """Ask the resolver again from now on."""
 
-def set_fork_resume(resume: Callable[[], None] | None) -> None: ...
+def set_fork_resume(resume: Callable[[], None] | None, /) -> None: ...
 def resume_after_fork() -> None:
     """Have the function given to `set_fork_resume` called by the main thread
     soon, but not before the fork that is under way has returned."""
@@ -73,12 +61,24 @@ class Zone:
     def name(self) -> str: ...
     @property
     def tzinfo(self) -> tzinfo: ...
-    def span_at(self, epoch: int) -> tuple[int | None, int | None, int]:
+    def span_at(self, epoch: int, /) -> tuple[int | None, int | None, int]:
         """(first second, first second after, seconds east of UTC) of the
         stretch of one offset around `epoch`; None where it has no end."""
 
-    def from_local(self, local: int) -> tuple[Literal['unique', 'gap', 'overlap'], int, int]:
+    def from_local(self, local: int, /) -> tuple[Literal['unique', 'gap', 'overlap'], int, int]:
         """What a local time (seconds, as if UTC) can mean, in UTC seconds."""
+
+class _Finding(Protocol):
+    """What `lint` returns: a cronsched.schedule.english.lint.Finding."""
+
+    @property
+    def rule(self) -> str: ...
+    @property
+    def field(self) -> str | None: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def advice(self) -> str: ...
 
 @final
 class Schedule:

@@ -236,9 +236,9 @@ def test_the_first_end_wins(ledger: Ledger) -> None:
 def test_an_outcome_that_does_not_exist_is_an_error(ledger: Ledger) -> None:
     claim = granted(ledger, run())
     for outcome in ('running', 'OK', ''):
-        with pytest.raises(LedgerError, match='no outcome'):
+        with pytest.raises(LedgerError, match='is not an outcome'):
             ledger.finish(claim, outcome, took=0.0)
-        with pytest.raises(LedgerError, match='no outcome'):
+        with pytest.raises(LedgerError, match='is not an outcome'):
             ledger.record(run(1), outcome, at=0.0)
 
 
