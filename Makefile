@@ -10,6 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard src/_cronsched.c src/binding/*.[ch] src/core/*/*.[ch])
+VERSION := $(BIN)/python -c 'import cronsched; print(cronsched.__version__)'
 PYTEST := $(BIN)/python -X dev -m pytest
 
 .PHONY: demo test test-c test-tsan test-python lint bench zones fuzz soak build clean system
@@ -37,10 +38,11 @@ $(VENV)/.built: $(VENV)/.made pyproject.toml setup.py $(SOURCES)
 	@$(BIN)/python -m pip install -q --no-build-isolation -e '.[demo]'
 	@touch $@
 
-# It is installed already: this adds what the tests and linters need.
+# It is installed already: this adds what the tests and linters need. By its
+# version, so that no other of this name can come from an index.
 $(VENV)/.tested: $(VENV)/.built
 	@echo '== installing what the tests need'
-	@$(BIN)/python -m pip install -q 'cronsched[test,lint]'
+	@$(BIN)/python -m pip install -q "cronsched[test,lint]==$$($(VERSION))"
 	@touch $@
 
 # Address and undefined-behaviour sanitizers, leaks, no Python.
@@ -73,7 +75,7 @@ soak: build
 	@$(BIN)/python -m pytest -m soak -p no:cacheprovider tests
 
 bench: build
-	@$(BIN)/python -m pip install -q 'cronsched[bench]'
+	@$(BIN)/python -m pip install -q "cronsched[bench]==$$($(VERSION))"
 	@$(MAKE) -C bench/c
 	@$(BIN)/python bench/run.py
 
