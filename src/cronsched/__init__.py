@@ -12,6 +12,8 @@ Example::
 Importing starts no thread and opens no file.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from cronsched._cronsched import Scheduler, parse_cron, seeded_offset
 from cronsched._version import __version__
 from cronsched.errors import (
@@ -26,8 +28,12 @@ from cronsched.errors import (
 )
 from cronsched.schedule import Schedule
 
+if TYPE_CHECKING:
+    from cronsched.web.cron import Cron
+
 __all__ = [
     'ConfigurationError',
+    'Cron',
     'CronError',
     'CronWarning',
     'DuplicateJobError',
@@ -41,3 +47,12 @@ __all__ = [
     'parse_cron',
     'seeded_offset',
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Who only reads expressions need not load the web.
+    if name == 'Cron':
+        from cronsched.web.cron import Cron
+
+        return Cron
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

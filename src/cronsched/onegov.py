@@ -31,9 +31,9 @@ with requires('morepath'):
     from morepath.core import excview_tween_factory
 
 from cronsched.morepath.bound import ApplicationBoundCronjobs
+from cronsched.morepath.decorator import cronjob_directive
 from cronsched.morepath.directives import (
     CronjobAction,
-    CronjobDirective,
     find_job,
     is_enabled,
     make_tween,
@@ -75,7 +75,7 @@ def run_job(self: Job, request: Any) -> Any:
 def mount(framework: Any, *, permission: Any = None, strict: bool = False) -> None:
     """Give `framework` the directive `cronjob`, the path and view of a job,
     and the tween that starts the jobs of each application id."""
-    framework.cronjob = dectate.directive(CronjobDirective)
+    framework.cronjob = cronjob_directive()
     framework._cronjob = dectate.directive(CronjobAction)
     framework.cronjob_site = property(lambda app: _site_of(app, strict))
     framework.path(model=Job, path='/cronjobs/{id}')(get_job)

@@ -32,6 +32,8 @@ __all__ = ['NOT_GIVEN', 'Job']
 
 NOT_GIVEN: Final[Any] = object()
 
+LONGEST_NAME: Final = 200   # characters
+
 
 class Job:
     """A single cron job. `hour` and `minute` keep what was written."""
@@ -173,6 +175,11 @@ def _check_name(name: object) -> str:
     if not isinstance(name, str) or not name or '\0' in name or not _is_text(name):
         raise OptionError(f'name={name!r}: write a text, without NUL or half a character',
                           field='name')
+    if len(name) > LONGEST_NAME:
+        raise OptionError(
+            f'name={name[:40]!r}... has {len(name)} characters: write at most {LONGEST_NAME}, '
+            'as it is in a URL', field='name',
+        )
     return name
 
 

@@ -37,9 +37,9 @@ from morepath.publish import resolve_model
 from cronsched.errors import ConfigurationError, CronError
 from cronsched.jobs.settings import Settings
 from cronsched.morepath.blank import blank_at
+from cronsched.morepath.decorator import cronjob_directive
 from cronsched.morepath.directives import (
     CronjobAction,
-    CronjobDirective,
     find_job,
     is_enabled,
     make_tween,
@@ -59,7 +59,7 @@ class CronApp(morepath.App):
     """A Morepath application with the directive `cronjob` and the settings
     section `cronjobs`; see `cronsched.jobs.settings`."""
 
-    cronjob = dectate.directive(CronjobDirective)
+    cronjob = cronjob_directive()
     _cronjob = dectate.directive(CronjobAction)
 
     @property

@@ -21,11 +21,12 @@ from cronsched.jobs.job import NOT_GIVEN
 from cronsched.jobs.registry import jobs_of
 from cronsched.jobs.settings import Settings
 from cronsched.morepath.bound import ApplicationBoundCronjobs
-from cronsched.morepath.host import AppHost, remove_credentials
+from cronsched.morepath.host import AppHost
 from cronsched.morepath.job import CRONJOB_ID_SALT, Job, register_cronjob
 from cronsched.schedule.english import lint
 from cronsched.web import functions
 from cronsched.web.receive import OUTCOME_HEADER, Answered, accept, expect, settle
+from cronsched.web.wsgi import remove_credentials
 
 __all__ = [
     'CronjobAction', 'CronjobDirective', 'CronjobRegistry', 'find_job', 'is_enabled',

@@ -7,17 +7,15 @@ Example::
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 from cronsched.jobs.job import Job
 from cronsched.scheduler.site import Site, site_of
 from cronsched.web.host import KNOCK, Diagnosis
 
-__all__ = ['AppHost', 'remove_credentials']
-
-CREDENTIALS: Final = ('HTTP_COOKIE', 'HTTP_AUTHORIZATION', 'QUERY_STRING')
+__all__ = ['AppHost']
 
 
 class AppHost:
@@ -45,11 +43,3 @@ class AppHost:
 
     def told(self, diagnosis: Diagnosis) -> str:
         return ''
-
-
-def remove_credentials(environ: MutableMapping[str, Any]) -> None:
-    """What the signature does not cover is not the sender's; what belongs to
-    the path (the parameters of a mounted application) was read before."""
-    for name in CREDENTIALS:
-        if name in environ:
-            environ[name] = ''

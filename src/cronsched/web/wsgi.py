@@ -1,0 +1,109 @@
+"""Jobs in front of a WSGI application.
+
+Example::
+
+    application = make_wsgi(application, host, '/cronjobs', begin)
+
+Whatever is not below the prefix is passed on untouched, for the price of
+comparing a few characters. `run.request` is the environ.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any, TypeAlias
+
+from cronsched.web import functions
+from cronsched.web.execution import Execution
+from cronsched.web.host import Answer, Answered, Host
+from cronsched.web.receive import accept
+
+__all__ = ['Application', 'make_wsgi', 'remove_credentials']
+
+log = logging.getLogger('cronsched')
+
+Environ: TypeAlias = dict[str, Any]
+StartResponse: TypeAlias = Callable[..., Any]
+Application: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+
+def make_wsgi(
+    application: Application, host: Host, prefix: str, begin: Callable[[], bool]
+) -> Application:
+    """`begin` is called with the requests of each process until it says that
+    it is done."""
+    start = f'{prefix}/'
+    seen = 0
+    getpid = os.getpid
+
+    def with_jobs(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        nonlocal seen
+        if environ.get('PATH_INFO', '').startswith(start):
+            name = _text(environ['PATH_INFO'][len(start):])
+            return _send(_answer(host, name, environ), start_response)
+        if seen != getpid() and begin():
+            seen = getpid()
+        return application(environ, start_response)
+
+    return with_jobs
+
+
+def remove_credentials(environ: Environ) -> None:
+    """What a signature does not cover is not from the sender of a job."""
+    for name in ('HTTP_COOKIE', 'HTTP_AUTHORIZATION', 'QUERY_STRING'):
+        if name in environ:
+            environ[name] = ''
+
+
+def _answer(host: Host, name: str, environ: Environ) -> Answer:
+    try:
+        execution = accept(
+            host, name, _headers(environ),
+            method=environ['REQUEST_METHOD'],
+            query=environ.get('QUERY_STRING', ''),
+            environ=environ,
+            request=environ,
+        )
+    except Answered as answered:
+        return answered.answer
+    remove_credentials(environ)
+    try:
+        _execute(execution)
+    except Exception:
+        if execution.outcome is None:   # whoever settles is to see it
+            raise
+        log.error('%s of %s failed', name, host.application_id, exc_info=True)
+    return execution.answer
+
+
+def _execute(execution: Execution) -> None:
+    function = execution.job.function
+    with execution as run:
+        functions.check_result(function, functions.call(function, run))
+
+
+def _headers(environ: Environ) -> dict[str, str]:
+    headers = {
+        name[5:].replace('_', '-').lower(): value
+        for name, value in environ.items() if name.startswith('HTTP_')
+    }
+    return headers | {'content-length': environ.get('CONTENT_LENGTH') or '0'}
+
+
+def _text(path: str) -> str:
+    # PEP 3333: the bytes of a path, each as a character. What is not UTF-8
+    # names no job.
+    return path.encode('latin-1').decode('utf-8', 'surrogateescape')
+
+
+def _send(answer: Answer, start_response: StartResponse) -> Iterable[bytes]:
+    body = answer.text.encode()
+    headers = [*answer.headers.items()]
+    if answer.status != HTTPStatus.NO_CONTENT:
+        headers.append(('Content-Type', 'text/plain; charset=utf-8'))
+        headers.append(('Content-Length', str(len(body))))
+    start_response(f'{answer.status} {HTTPStatus(answer.status).phrase}', headers)
+    return [body]

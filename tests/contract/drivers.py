@@ -1,0 +1,388 @@
+"""One small driver for each adapter, so that the contract is written once.
+
+Example::
+
+    driver = DRIVERS['asgi']
+    with driver.serve([JobSpec(cleanup, retries=1)], application_id='shop') as served:
+        reply = served.send(served.path('cleanup'), served.signed('cleanup'))
+        assert (reply.status, reply.outcome) == (200, 'ok')
+        assert [row.state for row in served.ledger.history()] == ['ok']
+
+A new adapter brings one more `Driver`, and its lines in NOT_APPLICABLE.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from typing import Any, Protocol
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
+
+import morepath
+import uvicorn
+from framework import make_framework
+from servers import served as waitress
+
+from cronsched import Cron
+from cronsched._cronsched import sign_headers
+from cronsched.ledger import Ledger
+from cronsched.morepath import CronApp
+from cronsched.scheduler.site import Site
+
+# A minute of the past that every schedule of these tests has.
+SCHEDULED = int(time.time()) // 60 * 60
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """A job to be: its function takes the run; `bare` ones are as they are."""
+
+    function: Callable[..., Any]
+    name: str | None = None
+    bare: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def keywords(self) -> dict[str, Any]:
+        given = {'expression': '* * * * *', 'timezone': 'UTC', **self.options}
+        name = self.name or getattr(self.function, '__name__', None)
+        return given | ({'name': name} if name else {})
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back; status 0 and the error where nothing did."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b''
+    error: BaseException | None = None
+
+    @property
+    def outcome(self) -> str | None:
+        return self.headers.get('cronsched-outcome')
+
+
+Send = Callable[[str, str, list[tuple[str, str]], bytes], Reply]
+
+
+@dataclass
+class Served:
+    """An application with jobs, within reach. `find` gives the path of a job."""
+
+    application_id: str
+    site: Site
+    transport: Send
+    find: Callable[[str], str]
+    app: Any = None
+    url: str = ''
+
+    @property
+    def ledger(self) -> Ledger:
+        assert self.site.ledger is not None
+        return self.site.ledger
+
+    @property
+    def method(self) -> str:
+        return self.site.method
+
+    def path(self, name: str) -> str:
+        return self.find(name)
+
+    def signed(self, name: str, scheduled: int = SCHEDULED, **changed: Any) -> dict[str, str]:
+        application_id = changed.pop('application_id', self.application_id)
+        options = {
+            'key': self.site.key(self.application_id), 'now': int(time.time()), 'attempt': 1,
+        } | changed
+        return sign_headers(application_id, name, scheduled, **options)
+
+    def send(
+        self, path: str, headers: Mapping[str, str] | list[tuple[str, str]] = (),   # type: ignore[assignment]
+        method: str | None = None, body: bytes = b'',
+    ) -> Reply:
+        pairs = [*headers.items()] if isinstance(headers, Mapping) else [*headers]
+        return self.transport(method or self.method, path, pairs, body)
+
+    def run(self, name: str, scheduled: int = SCHEDULED, **changed: Any) -> Reply:
+        """A job by its path, with a right signature unless it is `changed`."""
+        return self.send(self.path(name), self.signed(name, scheduled, **changed))
+
+    def states(self) -> list[tuple[str, int]]:
+        """Outcome and attempt of each run, by scheduled time."""
+        rows = self.ledger.history(application_id=self.application_id, oldest_first=True)
+        return [(row.state, row.attempt) for row in rows]
+
+
+class Driver(Protocol):
+    """How the contract talks to one adapter."""
+
+    name: str
+
+    def serve(
+        self, jobs: list[JobSpec], application_id: str = 'shop', **settings: Any
+    ) -> Any:
+        """A context manager that gives a `Served`. Nothing is started."""
+
+    def declare(self, *arguments: Any, **options: Any) -> Any:
+        """The bare decorator of a fresh application: `declare()` gives what is
+        written as `@cron.job`. Faults may come when `commit` is called."""
+
+
+# -- transports -----------------------------------------------------------------
+
+
+def wsgi_transport(app: Any) -> Send:
+    """Calls the application as PEP 3333 says."""
+
+    def send(method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> Reply:
+        import io
+
+        parts = urlsplit(path)
+        environ: dict[str, Any] = {
+            'REQUEST_METHOD': method, 'SCRIPT_NAME': '', 'QUERY_STRING': parts.query,
+            'PATH_INFO': unquote_to_bytes(parts.path).decode('latin-1'),
+            'SERVER_NAME': 'localhost', 'SERVER_PORT': '80', 'SERVER_PROTOCOL': 'HTTP/1.1',
+            'HTTP_HOST': 'localhost', 'wsgi.version': (1, 0), 'wsgi.url_scheme': 'http',
+            'wsgi.input': io.BytesIO(body), 'wsgi.errors': io.StringIO(),
+            'wsgi.multithread': True, 'wsgi.multiprocess': True, 'wsgi.run_once': False,
+        }
+        if body:
+            environ['CONTENT_LENGTH'] = str(len(body))
+        for name, value in headers:
+            key = f'HTTP_{name.upper().replace("-", "_")}'
+            environ[key] = f'{environ[key]},{value}' if key in environ else value
+        answered: list[Any] = []
+
+        def start_response(status: str, sent: Any, error: Any = None) -> Any:
+            answered[:] = [int(status.split()[0]), sent]
+            return lambda data: None
+
+        try:
+            result = app(environ, start_response)
+            content = b''.join(result)
+            getattr(result, 'close', lambda: None)()
+        except BaseException as error:
+            return Reply(0, error=error)
+        status, sent = answered
+        return Reply(status, {name.lower(): value for name, value in sent}, content)
+
+    return send
+
+
+def asgi_transport(app: Any) -> Send:
+    """Calls the application as ASGI 3 says, in a loop of its own."""
+
+    def send(method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> Reply:
+        try:
+            return asyncio.run(asgi_request(app, method, path, headers, body))
+        except BaseException as error:
+            return Reply(0, error=error)
+
+    return send
+
+
+async def asgi_request(
+    app: Any, method: str, path: str, headers: list[tuple[str, str]], body: bytes,
+) -> Reply:
+    parts = urlsplit(path)
+    sent: list[Any] = []
+    length = [('content-length', str(len(body)))] if body else []
+    scope = {
+        'type': 'http', 'asgi': {'version': '3.0'}, 'http_version': '1.1', 'method': method,
+        'scheme': 'http', 'path': unquote(parts.path), 'raw_path': parts.path.encode(),
+        'query_string': parts.query.encode(), 'root_path': '', 'client': ('127.0.0.1', 1),
+        'server': ('localhost', 80),
+        'headers': [(name.lower().encode(), value.encode('latin-1'))
+                    for name, value in [('host', 'localhost'), *length, *headers]],
+    }
+
+    async def receive() -> Any:
+        return {'type': 'http.request', 'body': body, 'more_body': False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    head = {name.decode(): value.decode() for name, value in sent[0]['headers']}
+    return Reply(sent[0]['status'], head, b''.join(each.get('body', b'') for each in sent[1:]))
+
+
+def http_transport(url: str) -> Send:
+    """Over a real connection, byte by byte as it was asked for."""
+    place = urlsplit(url).netloc
+
+    def send(method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> Reply:
+        connection = HTTPConnection(place, timeout=20)
+        try:
+            connection.putrequest(method, path)
+            for name, value in headers:
+                connection.putheader(name, value)
+            if body or method in ('POST', 'PUT', 'PATCH'):
+                connection.putheader('Content-Length', str(len(body)))
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            head = {name.lower(): value for name, value in answer.getheaders()}
+            return Reply(answer.status, head, answer.read())
+        except (HTTPException, OSError) as error:
+            return Reply(0, error=error)
+        finally:
+            connection.close()
+
+    return send
+
+
+@contextmanager
+def in_uvicorn(app: Any, **options: Any) -> Iterator[str]:
+    """The URL of `app`, served by a thread of this process."""
+    config = uvicorn.Config(app, port=0, log_config=None, ws='none', **options)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    end = time.monotonic() + 20
+    while not server.started:
+        assert thread.is_alive(), 'uvicorn did not start'
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    try:
+        yield f'http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}'
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+# -- applications ---------------------------------------------------------------
+
+
+def wsgi_page(environ: Any, start_response: Any) -> list[bytes]:
+    body = f'page {environ["PATH_INFO"]}'.encode()
+    start_response('200 OK', [('Content-Type', 'text/plain'), ('Content-Length', str(len(body)))])
+    return [body]
+
+
+async def asgi_page(scope: Any, receive: Any, send: Any) -> None:
+    if scope['type'] == 'lifespan':
+        while (message := await receive())['type'] != 'lifespan.shutdown':
+            assert message['type'] == 'lifespan.startup'
+            await send({'type': 'lifespan.startup.complete'})
+        await send({'type': 'lifespan.shutdown.complete'})
+        return
+    body = f'page {scope["path"]}'.encode()
+    await send({'type': 'http.response.start', 'status': 200, 'headers': [
+        (b'content-type', b'text/plain'), (b'content-length', str(len(body)).encode()),
+    ]})
+    await send({'type': 'http.response.body', 'body': body})
+
+
+def make_cron(jobs: list[JobSpec], application_id: str, settings: dict[str, Any]) -> Cron:
+    cron = Cron(application_id, **settings)
+    for spec in jobs:
+        cron.add(spec.function, **spec.keywords())
+    return cron
+
+
+class CronDriver:
+    """`Cron`, under WSGI or ASGI, called in place or by a real server."""
+
+    def __init__(self, name: str, gateway: str, server: bool) -> None:
+        self.name, self.gateway, self.server = name, gateway, server
+
+    @contextmanager
+    def serve(
+        self, jobs: list[JobSpec], application_id: str = 'shop', **settings: Any
+    ) -> Iterator[Served]:
+        cron = make_cron(jobs, application_id, settings)
+        is_wsgi = self.gateway == 'wsgi'
+        app = cron.wsgi(wsgi_page) if is_wsgi else cron.asgi(asgi_page)
+        if not self.server:
+            transport = (wsgi_transport if is_wsgi else asgi_transport)(app)
+            yield Served(application_id, cron.site, transport, cron.url_of, cron)
+            return
+        with (waitress if is_wsgi else in_uvicorn)(app) as url:
+            yield Served(application_id, cron.site, http_transport(url), cron.url_of, cron, url)
+
+    def declare(self) -> tuple[Any, Callable[[], None]]:
+        cron = Cron('shop')
+        gateway = cron.wsgi if self.gateway == 'wsgi' else cron.asgi
+        return cron.job, lambda: gateway(wsgi_page)
+
+
+class MorepathDriver:
+    """`CronApp`, and OneGov's mount with strict=True."""
+
+    def __init__(self, name: str, make: Callable[[], Any]) -> None:
+        self.name, self.make = name, make
+
+    @contextmanager
+    def serve(
+        self, jobs: list[JobSpec], application_id: str = 'shop', **settings: Any
+    ) -> Iterator[Served]:
+        App = self._app(application_id, settings)
+        for spec in jobs:
+            App.cronjob(**spec.keywords())(_by_request(spec))
+        App.commit()
+        app = App()
+
+        def find(name: str) -> str:
+            return f'/cronjobs/{quote(quote(app.sign(name, "cronjob-id"), safe=""))}'
+
+        yield Served(application_id, app.cronjob_site, wsgi_transport(app), find, app)
+
+    def _app(self, application_id: str, settings: dict[str, Any]) -> Any:
+        class App(self.make()):  # type: ignore[misc]
+            pass
+
+        class Page:
+            pass
+
+        class Swallowed(Exception):
+            pass
+
+        App.application_id = application_id
+        App.Swallowed = Swallowed
+        App.path(path='page')(Page)
+        App.path(path='')(type('Root', (Page,), {}))
+        App.view(model=Page)(lambda self, request: f'page {request.path}')
+        App.view(model=Swallowed)(lambda self, request: 'all is well')
+        for name, value in ({'enabled': False} | settings).items():
+            App.setting(section='cronjobs', name=name)(lambda value=value: value)
+        return App
+
+    def declare(self) -> tuple[Any, Callable[[], None]]:
+        class App(self.make()):  # type: ignore[misc]
+            pass
+
+        return App.cronjob, App.commit
+
+
+def _by_request(spec: JobSpec) -> Callable[..., Any]:
+    if spec.bare:
+        return spec.function
+
+    def function(request: Any) -> Any:
+        return spec.function(request.cron_run)
+
+    return function
+
+
+def onegov() -> Any:
+    return make_framework(strict=True)
+
+
+DRIVERS: dict[str, Any] = {
+    driver.name: driver
+    for driver in (
+        CronDriver('wsgi', 'wsgi', server=False),
+        CronDriver('wsgi-waitress', 'wsgi', server=True),
+        CronDriver('asgi', 'asgi', server=False),
+        CronDriver('asgi-uvicorn', 'asgi', server=True),
+        MorepathDriver('morepath', lambda: CronApp),
+        MorepathDriver('onegov', onegov),
+    )
+}
+
+assert issubclass(CronApp, morepath.App)
