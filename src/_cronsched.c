@@ -341,8 +341,11 @@ static int add_types(PyObject *module, struct binding_state *state)
     state->scheduler_type = add_type(module, &binding_scheduler_spec);
     state->event_type = add_tuple(module, &binding_event_desc);
     state->delivery_type = add_tuple(module, &binding_delivery_desc);
+    state->knock_type = add_type(module, &binding_knock_spec);
+    state->news_type = add_tuple(module, &binding_news_desc);
     if (!state->zone_type || !state->schedule_type || !state->scheduler_type
-        || !state->event_type || !state->delivery_type)
+        || !state->event_type || !state->delivery_type || !state->knock_type
+        || !state->news_type)
         return -1;
     state->schedule_type->tp_vectorcall = binding_schedule_vectorcall;
     return 0;
@@ -389,6 +392,8 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->scheduler_type);
     Py_VISIT(state->event_type);
     Py_VISIT(state->delivery_type);
+    Py_VISIT(state->knock_type);
+    Py_VISIT(state->news_type);
     Py_VISIT(state->cron_error);
     Py_VISIT(state->expression_error);
     Py_VISIT(state->zone_error);
@@ -410,6 +415,8 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->scheduler_type);
     Py_CLEAR(state->event_type);
     Py_CLEAR(state->delivery_type);
+    Py_CLEAR(state->knock_type);
+    Py_CLEAR(state->news_type);
     Py_CLEAR(state->cron_error);
     Py_CLEAR(state->expression_error);
     Py_CLEAR(state->zone_error);

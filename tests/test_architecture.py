@@ -27,7 +27,7 @@ FOLDERS = {
     'zone': ('civil', 'tzrule tzif', 'zone'),
     'cron': ('mt19937', 'expr offset', 'days', 'next'),
     'http': ('sign http',),
-    'sched': ('lease', 'agenda', 'owner', 'sched'),
+    'sched': ('lease', 'agenda knock', 'owner', 'sched'),
     'binding': ('binding',),
 }
 FLOORS = {
@@ -70,8 +70,9 @@ BANNED = {
 }
 
 # Rooms that may keep a variable for the whole process: the allocator's test
-# switch, the list of live schedulers, and the lock that guards it over a fork.
-STATEFUL = {'mem', 'sched', 'thread'}
+# switch, the lists of live schedulers and knocks, the lock that guards them
+# over a fork, and how libcurl started.
+STATEFUL = {'mem', 'sched', 'knock', 'thread', 'http'}
 
 # The folders and modules of the package by floor; `__init__` is the roof.
 MODULES = {

@@ -29,7 +29,7 @@
 struct binding_state {
     /* Owned, all objects. */
     PyTypeObject *zone_type, *schedule_type, *scheduler_type;
-    PyTypeObject *event_type, *delivery_type;
+    PyTypeObject *event_type, *delivery_type, *knock_type, *news_type;
     PyObject *cron_error, *expression_error, *zone_error, *scheduler_error;
     PyObject *resolver;      /* callable: anything -> Zone; or NULL */
     PyObject *zones;         /* dict: name -> Zone */
@@ -129,5 +129,10 @@ int binding_seed(PyObject *seed, const char **text, Py_ssize_t *size);
 
 extern PyType_Spec binding_scheduler_spec;
 extern PyStructSequence_Desc binding_event_desc, binding_delivery_desc;
+
+/* knock.c */
+
+extern PyType_Spec binding_knock_spec;
+extern PyStructSequence_Desc binding_news_desc;
 
 #endif

@@ -1,7 +1,7 @@
 """The native part of cronsched: expressions, zones, next run, offset, and the
 scheduler thread. Everything here is safe to call from any thread."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any, Final, Literal, NamedTuple, Protocol, Self, final
 
@@ -240,3 +240,35 @@ class Scheduler:
         detail: str = '',
         took: float = 0.0,
     ) -> None: ...
+
+@final
+class News(NamedTuple):
+    """What came of a knock."""
+
+    target: int
+    kind: Literal['ask', 'refused', 'silent', 'closed', 'unreached', 'answered']
+    status: int
+    url: str
+    location: str
+    outcome: str
+
+@final
+class Knock:
+    """Finds who serves an application id, by knocking at the listening sockets
+    of this process. `told` is called in the main thread when there is news."""
+
+    def __new__(cls, told: Callable[[], object]) -> Self: ...
+    def arm(
+        self,
+        application_id: str,
+        key: bytes,
+        lease_directory: str,
+        paths: Sequence[str],
+        headers: Sequence[str] = (),
+    ) -> int: ...
+    def started(self, target: int, /) -> None: ...
+    def disarm(self, target: int, /) -> None: ...
+    def permit(self, permitted: bool, /) -> None: ...
+    def take(self) -> News | None: ...
+    def start(self) -> None: ...
+    def stop(self, timeout: float = 2.0, /) -> bool: ...

@@ -6,6 +6,7 @@ clock    := clock
 base     := status mem clock
 agenda   := agenda collect run plan
 sched    := sched sched_ask sched_manual sched_sign sched_gate loop owner thread
+knock    := knock knock_round knock_judge knock_doors knock_sign
 http     := http http_request http_answer http_reason
 expr     := expr expr_field expr_rule expr_hint expr_stray expr_guess expr_format
 
@@ -26,7 +27,8 @@ USES_test_zone    := zone tzif tzrule civil $(base)
 USES_test_expr    := $(expr) $(base)
 USES_test_days    := days civil
 USES_test_next    := next days $(expr) zone tzif tzrule civil offset mt19937 digest $(base)
-USES_test_http    := $(http) $(base)
+USES_test_http    := $(http) thread $(base)
+USES_test_knock   := $(knock) lease $(http) digest thread $(base)
 USES_test_lease   := lease digest $(base)
 USES_test_agenda  := $(agenda) next days $(expr) zone tzif tzrule civil offset mt19937 digest heap table $(base)
 USES_test_sched   := $(sched) $(agenda) next days $(expr) zone tzif tzrule civil offset mt19937 digest heap table ring alarm lease $(http) sign $(base)

@@ -213,8 +213,10 @@ void cs_thread_once(void (*init)(void))
 
 /* -- forks ---------------------------------------------------------------- */
 
+#define WATCHERS 4
+
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
-static void (*watcher)(void);   /* Under the guard. */
+static void (*watchers[WATCHERS])(void);   /* Under the guard. */
 
 void cs_fork_enter(void)
 {
@@ -228,21 +230,33 @@ void cs_fork_leave(void)
 
 static void leave_in_child(void)
 {
-    watcher();
+    for (int i = 0; i < WATCHERS && watchers[i]; i++)
+        watchers[i]();
     cs_fork_leave();
+}
+
+/* Under the guard: is the place `*i` found where `in_child` is, or may be? */
+static bool find_watcher(void (*in_child)(void), int *i)
+{
+    for (*i = 0; *i < WATCHERS; (*i)++)
+        if (!watchers[*i] || watchers[*i] == in_child)
+            return true;
+    return false;
 }
 
 enum cs_status cs_fork_watch(void (*in_child)(void))
 {
-    int number = 0;
+    enum cs_status status = CS_OK;
+    int i;
 
     cs_fork_enter();
-    if (!watcher) {
-        watcher = in_child;
-        number = pthread_atfork(cs_fork_enter, cs_fork_leave, leave_in_child);
-        if (number)
-            watcher = NULL;
-    }
+    if (!find_watcher(in_child, &i))
+        status = CS_RANGE;
+    else if (!watchers[0]
+             && pthread_atfork(cs_fork_enter, cs_fork_leave, leave_in_child))
+        status = CS_NOMEM;
+    else
+        watchers[i] = in_child;
     cs_fork_leave();
-    return number ? CS_NOMEM : CS_OK;
+    return status;
 }

@@ -61,8 +61,8 @@ void cs_fork_enter(void);
 void cs_fork_leave(void);
 
 /* Call `in_child`, which may only do what a signal handler may, in every
- * child forked from now on, under the guard. Only the first call of a process
- * counts. CS_NOMEM. */
+ * child forked from now on, under the guard. For each function the first call
+ * counts; there is room for four of them. CS_NOMEM, CS_RANGE. */
 enum cs_status cs_fork_watch(void (*in_child)(void));
 
 #endif

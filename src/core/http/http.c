@@ -14,6 +14,7 @@
 
 #include "core/http/http_parts.h"
 #include "core/base/mem.h"
+#include "core/base/thread.h"
 
 #define OLDEST 0x074400
 
@@ -331,7 +332,10 @@ size_t cs_http_count(const struct cs_http *http)
 
 /* -- life ---------------------------------------------------------------- */
 
-enum cs_status cs_http_init(struct cs_error *error)
+/* How libcurl started; written once. */
+static struct cs_error started;
+
+static enum cs_status start_libcurl(struct cs_error *error)
 {
     const curl_version_info_data *found;
 
@@ -346,6 +350,19 @@ enum cs_status cs_http_init(struct cs_error *error)
         return cs_error_set(error, CS_SYSTEM, "libcurl %s was built without"
                             " threads to resolve names in", found->version);
     return CS_OK;
+}
+
+static void start_once(void)
+{
+    started.status = start_libcurl(&started);
+}
+
+enum cs_status cs_http_init(struct cs_error *error)
+{
+    cs_thread_once(start_once);
+    if (started.status != CS_OK && error)
+        *error = started;
+    return started.status;
 }
 
 enum cs_status cs_http_new(size_t connections, struct cs_http **http)

@@ -32,6 +32,8 @@ struct cs_http_request {
                                    as the host) */
     const char *const *headers; /* "Name: value", NULL-terminated; or NULL */
     bool post;                  /* POST with an empty body, else GET */
+    bool unverified;            /* https, whoever's certificate it is: the
+                                   answer proves itself otherwise */
     bool reuse;                 /* a kept connection may be used; libcurl may
                                    then send the request twice */
     int32_t timeout_ms;         /* total; > 0 */
@@ -54,14 +56,17 @@ struct cs_http_answer {
                                   10.2.3; a date is made relative to now by
                                   the wall clock), or -1 */
     char outcome[24];          /* Cronsched-Outcome of the answer, or "" */
+    char knock[96];            /* Cronsched-Knock of the answer, or "" */
+    char location[192];        /* Location of the answer, or "" */
     int64_t took_ns;           /* from submit to end */
     size_t body_size;          /* bytes kept */
     char body[CS_HTTP_BODY_KEPT];
     char reason[256];          /* why error is not DONE, for people; "" else */
 };
 
-/* Once a process before any other call, from one thread. CS_SYSTEM when the
- * libcurl found at run time cannot serve (older than 7.68, no threads). */
+/* Before any other call, from any thread, as often as one likes. CS_SYSTEM
+ * when the libcurl found at run time cannot serve (older than 7.68, no
+ * threads). */
 enum cs_status cs_http_init(struct cs_error *error);
 
 /* `connections` is how many requests the caller will have in flight, and

@@ -57,22 +57,37 @@ static int32_t read_retry_after(const char *text, size_t size)
 static void forget_head(struct cs_http_answer *answer)
 {
     answer->retry_after_s = -1;
-    answer->outcome[0] = '\0';
+    answer->outcome[0] = answer->knock[0] = answer->location[0] = '\0';
+}
+
+/* Keep the value of a header if it has this name. One that is too long is no
+ * value of ours. */
+static void keep_header(const char *line, size_t size, const char *name,
+                        char *kept, size_t kept_size)
+{
+    size_t length;
+    const char *value = header_value(line, size, name, &length);
+
+    if (value && length < kept_size) {
+        memcpy(kept, value, length);
+        kept[length] = '\0';
+    }
 }
 
 static void read_header(struct cs_http_answer *answer, const char *line,
                         size_t size)
 {
     size_t length;
-    const char *value;
+    const char *value = header_value(line, size, "retry-after:", &length);
 
-    if ((value = header_value(line, size, "retry-after:", &length)))
+    if (value)
         answer->retry_after_s = read_retry_after(value, length);
-    else if ((value = header_value(line, size, "cronsched-outcome:", &length))
-             && length < sizeof answer->outcome) {
-        memcpy(answer->outcome, value, length);
-        answer->outcome[length] = '\0';
-    }
+    keep_header(line, size, "cronsched-outcome:", answer->outcome,
+                sizeof answer->outcome);
+    keep_header(line, size, "cronsched-knock:", answer->knock,
+                sizeof answer->knock);
+    keep_header(line, size, "location:", answer->location,
+                sizeof answer->location);
 }
 
 /* One line of the head, of an interim answer's head, or of the trailers. */

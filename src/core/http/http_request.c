@@ -215,6 +215,10 @@ static void set_numbers(CURL *easy, const struct cs_http_request *request)
                            request->reuse ? 0L : 1L);
     (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE,
                            request->reuse ? 0L : 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER,
+                           request->unverified ? 0L : 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST,
+                           request->unverified ? 0L : 2L);
     (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
                            (long)request->timeout_ms);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,

@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -247,3 +249,31 @@ bool cs_lease_is_current(const struct cs_lease *lease)
             return false;
     return true;
 }
+
+#ifdef F_OFD_GETLK
+bool cs_lease_is_held(const char *directory, int64_t position)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET,
+                         .l_start = position, .l_len = 1};
+    char path[PATH_MAX];
+    int fd, size = snprintf(path, sizeof path, "%s/lease.%x", directory,
+                            (unsigned)index_of(position));
+    bool held;
+
+    if (size < 0 || size >= (int)sizeof path)
+        return false;
+    fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    (void)close(fd);   /* a lock of the process's own would be lost by this */
+    return held;
+}
+#else
+bool cs_lease_is_held(const char *directory, int64_t position)
+{
+    (void)directory;
+    (void)position;
+    return false;
+}
+#endif

@@ -65,4 +65,9 @@ void cs_lease_release(struct cs_lease *lease, int64_t position);
  * again. */
 bool cs_lease_is_current(const struct cs_lease *lease);
 
+/* Does anybody hold `position` in the files of `directory`, this process
+ * included? Nothing is made, and nobody's lock is touched. False where the
+ * system cannot say. */
+bool cs_lease_is_held(const char *directory, int64_t position);
+
 #endif

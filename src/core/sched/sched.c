@@ -24,8 +24,6 @@
 /* What there is once a process. */
 static struct {
     struct cs_sched *first;   /* Borrowed; under the fork guard. */
-    enum cs_status http;      /* how libcurl started; written once */
-    struct cs_error http_error;
 } process;
 
 /* -- fork ----------------------------------------------------------------- */
@@ -84,19 +82,6 @@ static void delist(struct cs_sched *sched)
     else if (process.first == sched)
         process.first = sched->next;
     cs_fork_leave();
-}
-
-static void init_http(void)
-{
-    process.http = cs_http_init(&process.http_error);
-}
-
-static enum cs_status prepare_http(struct cs_error *error)
-{
-    cs_thread_once(init_http);
-    if (process.http != CS_OK && error)
-        *error = process.http_error;
-    return process.http;
 }
 
 /* -- new and free --------------------------------------------------------- */
@@ -321,7 +306,7 @@ static enum cs_status start(struct cs_sched *sched, struct cs_error *error)
         return CS_OK;
     if (!end_thread(sched, CS_STOPPING, 0))
         return cs_error_set(error, CS_BUSY, "the last thread has not ended");
-    status = prepare_http(error);
+    status = cs_http_init(error);
     if (status == CS_OK)
         status = cs_loop_open(sched, error);
     if (status != CS_OK)
