@@ -23,6 +23,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any, Protocol
 from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
+import flask
 import morepath
 import uvicorn
 from framework import make_framework
@@ -30,6 +31,7 @@ from servers import served as waitress
 
 from cronsched import Cron
 from cronsched._cronsched import sign_headers
+from cronsched.flask import Cron as FlaskCron
 from cronsched.ledger import Ledger
 from cronsched.morepath import CronApp
 from cronsched.scheduler.site import Site
@@ -311,6 +313,42 @@ class CronDriver:
         return cron.job, lambda: gateway(wsgi_page)
 
 
+class Flask(flask.Flask):
+    class Swallowed(Exception):
+        pass
+
+
+class FlaskDriver:
+    """`cronsched.flask`, among hooks and handlers that would be in the way."""
+
+    def __init__(self, name: str, server: bool) -> None:
+        self.name, self.server = name, server
+
+    @contextmanager
+    def serve(
+        self, jobs: list[JobSpec], application_id: str = 'shop', **settings: Any
+    ) -> Iterator[Served]:
+        cron = FlaskCron(application_id, **settings)
+        for spec in jobs:
+            cron.add(spec.function, **spec.keywords())
+        app = Flask('served')
+        app.before_request(lambda: 'log in' if flask.request.method == 'POST' else None)
+        app.register_error_handler(Flask.Swallowed, lambda error: 'all is well')
+        app.add_url_rule('/page', view_func=lambda: f'page {flask.request.path}', endpoint='page')
+        app.add_url_rule('/', view_func=lambda: f'page {flask.request.path}', endpoint='root')
+        cron.init_app(app)
+        host = app.extensions['cronsched']
+        if not self.server:
+            yield Served(application_id, host.site, wsgi_transport(app), host.url_of, app)
+            return
+        with waitress(app) as url:
+            yield Served(application_id, host.site, http_transport(url), host.url_of, app, url)
+
+    def declare(self) -> tuple[Any, Callable[[], None]]:
+        cron = FlaskCron('shop')
+        return cron.job, lambda: cron.init_app(flask.Flask('declared'))
+
+
 class MorepathDriver:
     """`CronApp`, and OneGov's mount with strict=True."""
 
@@ -380,6 +418,8 @@ DRIVERS: dict[str, Any] = {
         CronDriver('wsgi-waitress', 'wsgi', server=True),
         CronDriver('asgi', 'asgi', server=False),
         CronDriver('asgi-uvicorn', 'asgi', server=True),
+        FlaskDriver('flask', server=False),
+        FlaskDriver('flask-waitress', server=True),
         MorepathDriver('morepath', lambda: CronApp),
         MorepathDriver('onegov', onegov),
     )

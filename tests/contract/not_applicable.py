@@ -21,18 +21,22 @@ _NONE: dict[str, tuple[str, list[str]]] = {
         BY_REGISTRY, ['morepath', 'onegov']),
     'test_what_an_error_handler_made_of_it_is_a_failure': (
         OUTERMOST, ['wsgi', 'wsgi-waitress', 'asgi', 'asgi-uvicorn']),
-    'test_an_exit_ends_the_run_as_failed_and_goes_on_to_the_server': (DEAF, ['wsgi-waitress']),
-    'test_a_forked_process_answers_as_its_parent': (THREAD, ['wsgi-waitress', 'asgi-uvicorn']),
+    'test_an_exit_ends_the_run_as_failed_and_goes_on_to_the_server': (
+        DEAF, ['wsgi-waitress', 'flask-waitress']),
+    'test_a_forked_process_answers_as_its_parent': (
+        THREAD, ['wsgi-waitress', 'asgi-uvicorn', 'flask-waitress']),
     'test_a_query_is_refused': (QUERY, ['morepath', 'onegov']),
     'test_a_query_does_not_reach_the_function': (
-        'it is refused', ['wsgi', 'wsgi-waitress', 'asgi', 'asgi-uvicorn']),
+        'it is refused',
+        ['wsgi', 'wsgi-waitress', 'asgi', 'asgi-uvicorn', 'flask', 'flask-waitress']),
     'test_the_wrong_method_is_refused_without_a_word': (GET, ['onegov']),
     'test_a_function_may_take_nothing': (REQUEST, ['morepath', 'onegov']),
     'test_the_run_knows_its_request': (REQUEST, ['morepath', 'onegov']),
     'test_a_function_without_an_argument_is_an_error': (
-        'it is called without one', ['wsgi', 'wsgi-waitress', 'asgi', 'asgi-uvicorn']),
+        'it is called without one',
+        ['wsgi', 'wsgi-waitress', 'asgi', 'asgi-uvicorn', 'flask', 'flask-waitress']),
     'test_an_async_job_is_an_error_where_no_loop_is': (
-        'there is a loop', ['asgi', 'asgi-uvicorn']),
+        'there is a loop', ['asgi', 'asgi-uvicorn', 'flask', 'flask-waitress']),
     **dict.fromkeys(
         (
             'test_an_async_job_is_awaited',

@@ -423,8 +423,14 @@ def test_a_run_knows_itself(driver, job):
 
 def test_the_run_knows_its_request(served, job):
     served.run('cleanup')
-    request = job.runs[0].request
-    assert request.get('PATH_INFO') or request['path'] == '/cronjobs/cleanup'
+    assert path_of(job.runs[0].request) == '/cronjobs/cleanup'
+
+
+def path_of(request):
+    """Of an environ, a scope, or the request of a framework."""
+    if isinstance(request, dict):
+        return request.get('PATH_INFO') or request['path']
+    return getattr(request, 'path', None) or request.url.path
 
 
 def test_a_function_may_take_nothing(driver):

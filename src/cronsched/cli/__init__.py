@@ -25,6 +25,7 @@ from cronsched.cli.explain import add_explain, add_next
 from cronsched.cli.status import add_commands
 from cronsched.cli.terminal import Terminal, close_after_broken_pipe
 from cronsched.errors import CronError
+from cronsched.jobs.settings import Settings
 
 __all__ = ['main']
 
@@ -32,13 +33,15 @@ ERROR = 2
 INTERRUPTED = 130
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; its exit status."""
+def main(arguments: Sequence[str] | None = None, settings: Settings | None = None) -> int:
+    """Run one command; its exit status. `settings`: of the application whose
+    ledger is meant where none is named."""
     if isinstance(sys.stdout, TextIOWrapper):
         # A file name is never a reason to fail.
         sys.stdout.reconfigure(errors='backslashreplace')
     try:
         options = _parser().parse_args(arguments)
+        options.settings = settings
         status: int | None = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:

@@ -34,7 +34,7 @@ from cronsched.cli.terminal import Terminal, table
 from cronsched.errors import CronError
 from cronsched.ledger import KnownJob, Ledger, open_ledger
 from cronsched.ledger.sqlite import SQLiteLedger
-from cronsched.scheduler.site import LEDGER_FILE
+from cronsched.scheduler.site import LEDGER_FILE, ledger_url
 
 __all__ = ['add_commands']
 
@@ -86,6 +86,8 @@ def _call(command: Command, arguments: argparse.Namespace) -> None:
 def _ledger(arguments: argparse.Namespace) -> Ledger:
     """The ledger that is there: looking at one makes none."""
     url = arguments.ledger
+    if url is None and arguments.state_directory is None and arguments.settings is not None:
+        url = ledger_url(arguments.settings)
     if url is None:
         path = state_directory(arguments.state_directory) / LEDGER_FILE
         url = f'sqlite://{quote(str(path))}'

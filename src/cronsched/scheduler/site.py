@@ -25,7 +25,8 @@ from cronsched.jobs.settings import Settings
 from cronsched.ledger import Ledger, open_ledger
 
 __all__ = [
-    'UNCONFIGURED', 'Site', 'close_ledgers', 'forget_ledger', 'ledger_of', 'secrets_of', 'site_of',
+    'UNCONFIGURED', 'Site', 'close_ledgers', 'forget_ledger', 'ledger_of', 'ledger_url',
+    'secrets_of', 'site_of',
 ]
 
 _ledgers: dict[str, Ledger] = {}
@@ -80,14 +81,15 @@ def ledger_of(settings: Settings) -> Ledger | None:
     """The ledger that the settings name, opened once in this process."""
     if settings.ledger is None:
         return None
-    url = _url_of(settings)
+    url = ledger_url(settings)
     with _lock:
         if url not in _ledgers:
             _ledgers[url] = open_ledger(url)
         return _ledgers[url]
 
 
-def _url_of(settings: Settings) -> str:
+def ledger_url(settings: Settings) -> str:
+    """Where the ledger is that the settings name."""
     if settings.ledger != 'sqlite':
         return settings.ledger or ''
     directory = state_directory(settings.state_directory)
@@ -104,7 +106,7 @@ def close_ledgers() -> None:
 def forget_ledger(settings: Settings) -> None:
     """Close the ledger that `ledger_of` opened for these settings, for good:
     its file is about to be removed."""
-    ledger = _ledgers.pop(_url_of(settings), None) if settings.ledger else None
+    ledger = _ledgers.pop(ledger_url(settings), None) if settings.ledger else None
     if ledger is not None:
         ledger.close()
 

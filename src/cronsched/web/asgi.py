@@ -25,7 +25,7 @@ from cronsched.web.host import Answer, Answered, Host
 from cronsched.web.receive import accept
 from cronsched.web.threads import in_thread, in_worker
 
-__all__ = ['execute', 'make_asgi']
+__all__ = ['await_job', 'execute', 'make_asgi']
 
 log = logging.getLogger('cronsched')
 
@@ -83,17 +83,23 @@ async def execute(execution: Execution) -> BaseException | None:
 
 
 async def _call(execution: Execution, run: CronRun) -> BaseException | None:
-    function, timeout = execution.job.function, execution.policy.timeout
+    function = execution.job.function
     if not functions.is_async(function):
         return await in_worker(_error_of, function, run)
+    await await_job(execution)
+    return None
+
+
+async def await_job(execution: Execution) -> None:
+    """Await an `async def` job, and end it at its timeout: `TimedOut`."""
+    timeout = execution.policy.timeout
     try:
         async with asyncio.timeout(timeout) as limit:
-            await functions.call(function, run)
+            await functions.call(execution.job.function, execution.run)
     except TimeoutError as error:
         if not limit.expired():
             raise
         raise TimedOut(f'ended at its timeout of {timeout:g} s') from error
-    return None
 
 
 def _error_of(function: Callable[..., Any], run: CronRun) -> BaseException | None:

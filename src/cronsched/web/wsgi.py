@@ -14,20 +14,22 @@ import logging
 import os
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from cronsched.web import functions
 from cronsched.web.execution import Execution
 from cronsched.web.host import Answer, Answered, Host
 from cronsched.web.receive import accept
 
-__all__ = ['Application', 'make_wsgi', 'remove_credentials']
+__all__ = ['CREDENTIALS', 'Application', 'make_wsgi', 'name_of', 'remove_credentials']
 
 log = logging.getLogger('cronsched')
 
 Environ: TypeAlias = dict[str, Any]
 StartResponse: TypeAlias = Callable[..., Any]
 Application: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+CREDENTIALS: Final = ('HTTP_COOKIE', 'HTTP_AUTHORIZATION')
 
 
 def make_wsgi(
@@ -42,8 +44,7 @@ def make_wsgi(
     def with_jobs(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         nonlocal seen
         if environ.get('PATH_INFO', '').startswith(start):
-            name = _text(environ['PATH_INFO'][len(start):])
-            return _send(_answer(host, name, environ), start_response)
+            return _send(_answer(host, name_of(environ, prefix), environ), start_response)
         if seen != getpid() and begin():
             seen = getpid()
         return application(environ, start_response)
@@ -51,9 +52,14 @@ def make_wsgi(
     return with_jobs
 
 
+def name_of(environ: Environ, prefix: str) -> str:
+    """The name of the job that the path below `prefix` is of."""
+    return _text(environ['PATH_INFO'][len(prefix) + 1:])
+
+
 def remove_credentials(environ: Environ) -> None:
     """What a signature does not cover is not from the sender of a job."""
-    for name in ('HTTP_COOKIE', 'HTTP_AUTHORIZATION', 'QUERY_STRING'):
+    for name in (*CREDENTIALS, 'QUERY_STRING'):
         if name in environ:
             environ[name] = ''
 

@@ -1,0 +1,202 @@
+"""Cron jobs for Flask applications.
+
+Example::
+
+    cron = Cron()
+
+    @cron.job('0 8 * * MON-FRI', timezone='Europe/Zurich', retries=2)
+    def send_digest():
+        ...                                  # application and request context are there
+
+    def create_app():
+        app = Flask(__name__)
+        app.config['CRONSCHED_BASE_URL'] = 'http://127.0.0.1:8000'
+        cron.init_app(app)
+        return app
+
+Settings are those of `cronsched.jobs.settings`, as keywords of `Cron` or as
+`CRONSCHED_<NAME>` in `app.config`, which wins. The jobs run for `app.name`,
+unless `Cron('shop')` or `CRONSCHED_APPLICATION_ID` says otherwise. State is
+kept in `app.extensions['cronsched']`: one `Cron` serves several applications.
+
+A job is a request to `/cronjobs/<name>` that is answered before every other
+`before_request` function, so a login or CSRF check does not see it; teardown,
+`after_request`, error handlers and Sentry act as ever. An `async def` job
+needs `flask[async]`, and has a loop of its own for as long as it runs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from datetime import tzinfo
+from functools import partial
+from importlib.util import find_spec
+from typing import Any, Final
+
+from cronsched._cronsched import Zone
+from cronsched.base.extras import requires
+from cronsched.errors import ConfigurationError, OptionError
+from cronsched.jobs.job import Job
+from cronsched.web import cron as web
+from cronsched.web import functions
+from cronsched.web.execution import Execution
+from cronsched.web.host import Answer, Answered, Diagnosis
+from cronsched.web.receive import accept
+from cronsched.web.wsgi import CREDENTIALS, name_of
+
+with requires('flask'):
+    import click
+    from flask import Flask, Response, after_this_request, current_app, request
+    from flask.cli import with_appcontext
+
+__all__ = ['Cron', 'FlaskHost']
+
+EXTENSION: Final = 'cronsched'
+SETTING: Final = 'CRONSCHED_'
+
+TOLD: Final = {
+    'login': 'register cron.init_app(app) before the extension that asks for a login',
+    'refused': 'exempt /cronjobs/ from what answers 403 before Flask',
+    'host': 'set CRONSCHED_PUBLIC_URL to a host that TRUSTED_HOSTS allows',
+    'redirect': "set CRONSCHED_PUBLIC_URL to the 'https://...' that visitors see",
+    'not_found': 'call cron.init_app(app) on the application that is served, with its prefix',
+}
+
+
+class Cron(web.Cron):
+    """See the module. Settings are those of `cronsched.Cron`."""
+
+    has_loop = True
+
+    def __init__(
+        self,
+        app: Flask | str | None = None,
+        *,
+        prefix: str = '/cronjobs',
+        timezone: str | tzinfo | Zone | None = None,
+        **given: Any,
+    ) -> None:
+        """`app`: the application, or a name for the jobs to run under."""
+        name = app if isinstance(app, str) else None
+        super().__init__(name, prefix=prefix, timezone=timezone, **given)
+        self.given: Mapping[str, Any] = given
+        if app is not None and not isinstance(app, str):
+            self.init_app(app)
+
+    def add(self, function: Callable[..., Any], **options: Any) -> Job:
+        if functions.is_async(function) and find_spec('asgiref') is None:
+            raise OptionError(
+                f"{function!r} is async: pip install 'flask[async]', or write def",
+                field='function',
+            )
+        return super().add(function, **options)
+
+    def init_app(self, app: Flask) -> None:
+        """Answer and start the jobs in `app`. Raises `CronError`."""
+        if EXTENSION in app.extensions:
+            raise ConfigurationError(
+                f'the application {app.name!r} has its jobs already: call init_app(app) once',
+                field='application_id',
+            )
+        host = app.extensions[EXTENSION] = FlaskHost(self, app)
+        app.before_request_funcs.setdefault(None, []).insert(0, partial(_before_request, host))
+        app.wsgi_app = host.front(app.wsgi_app)  # type: ignore[method-assign]
+        app.cli.add_command(_command)
+
+
+class FlaskHost(web.Cron):
+    """The jobs of a `Cron` in one application: `app.extensions['cronsched']`."""
+
+    has_loop = True
+
+    def __init__(self, cron: Cron, app: Flask) -> None:
+        config = {
+            name.removeprefix(SETTING).lower(): value
+            for name, value in app.config.items() if name.startswith(SETTING)
+        }
+        name = config.pop('application_id', cron.name)
+        super().__init__(
+            app.name if name is None else name,
+            prefix=cron.prefix, timezone=cron.timezone, **{**cron.given, **config},
+        )
+        self._jobs = cron._jobs   # also those that are decorated later
+        self.implicit_id = name is None
+
+    def told(self, diagnosis: Diagnosis) -> str:
+        return TOLD.get(diagnosis.kind, '')
+
+    def front(self, application: Callable[..., Iterable[bytes]]) -> Any:
+        """What a request for a job carries is taken away before Flask opens a
+        session with it; the first request of a process starts the jobs."""
+        start, seen, getpid = f'{self.prefix}/', 0, os.getpid
+        self._serve(has_loop=True)
+
+        def with_jobs(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            nonlocal seen
+            if environ.get('PATH_INFO', '').startswith(start):
+                for name in CREDENTIALS:
+                    environ.pop(name, None)
+            elif seen != getpid() and self._begin():
+                seen = getpid()
+            return application(environ, start_response)
+
+        return with_jobs
+
+
+def _before_request(host: FlaskHost) -> Response | None:
+    environ = request.environ
+    if not environ.get('PATH_INFO', '').startswith(f'{host.prefix}/'):
+        return None
+    try:
+        execution = accept(
+            host,
+            name_of(environ, host.prefix),
+            dict(request.headers),
+            method=request.method,
+            query=environ.get('QUERY_STRING', ''),
+            request=request._get_current_object(),  # type: ignore[attr-defined]
+        )
+    except Answered as answered:
+        return _response(answered.answer)
+    # Whatever an error handler makes of it: it failed.
+    after_this_request(partial(_correct, execution))
+    with execution:
+        _call(execution)
+    return _response(execution.answer)
+
+
+def _call(execution: Execution) -> None:
+    function = execution.job.function
+    if functions.is_async(function):
+        from cronsched.web.asgi import await_job  # others need not load asyncio
+
+        current_app.ensure_sync(await_job)(execution)
+    else:
+        functions.check_result(function, functions.call(function, execution.run))
+
+
+def _correct(execution: Execution, response: Response) -> Response:
+    answer = execution.answer
+    response.status_code = answer.status
+    response.headers.extend(answer.headers)
+    return response
+
+
+def _response(answer: Answer) -> Response:
+    return Response(answer.text, answer.status, dict(answer.headers), mimetype='text/plain')
+
+
+@click.command(
+    'cron',
+    context_settings={'ignore_unknown_options': True, 'allow_extra_args': True},
+    add_help_option=False,
+    short_help='The jobs of this application: status, history, run, pause, check, doctor.',
+)
+@click.argument('arguments', nargs=-1, type=click.UNPROCESSED)
+@with_appcontext
+def _command(arguments: tuple[str, ...]) -> None:
+    from cronsched.cli import main  # the command line only
+
+    site = current_app.extensions[EXTENSION].site
+    raise SystemExit(main(arguments, settings=site.settings))
