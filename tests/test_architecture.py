@@ -44,8 +44,11 @@ HOME_FOLDERS = {
 
 # Files that belong to a room without bearing its name (`expr_hint.c` does).
 ROOM_OF = {
+    'answer': 'agenda',
+    'apps': 'agenda',
     'collect': 'agenda',
     'plan': 'agenda',
+    'room': 'agenda',
     'run': 'agenda',
     'loop': 'sched',
     '_cronsched': 'binding',

@@ -399,18 +399,126 @@ static PyObject *scheduler_remove(PyObject *self, PyObject *argument)
     return none_or_raise(self, status, "remove");
 }
 
-static PyObject *scheduler_fire(PyObject *self, PyObject *arguments)
+static PyObject *scheduler_fire(PyObject *self, PyObject *arguments,
+                                PyObject *keywords)
+{
+    static char *names[] = {"", "", "attempt", "at", NULL};
+    struct cs_fire_spec spec = {.attempt = 1};
+    unsigned long long call;
+    enum cs_status status;
+    PyObject *at = Py_None;
+    long long scheduled;
+
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "KL|$iO:fire",
+                                     names, &call, &scheduled, &spec.attempt,
+                                     &at)
+        || (at != Py_None && instant(at, "at", &spec.at) < 0))
+        return NULL;
+    spec.call = call;
+    spec.scheduled_s = scheduled;
+    Py_BEGIN_ALLOW_THREADS
+    status = cs_sched_fire(sched_of(self), &spec);
+    Py_END_ALLOW_THREADS
+    if (status == CS_BUSY)
+        return binding_raise_status(binding_state_of(self), status,
+                                    "fire: too many runs of this call wait");
+    return none_or_raise(self, status, "fire");
+}
+
+static PyObject *scheduler_skip(PyObject *self, PyObject *arguments)
 {
     unsigned long long call;
     enum cs_status status;
     long long scheduled;
 
-    if (!PyArg_ParseTuple(arguments, "KL:fire", &call, &scheduled))
+    if (!PyArg_ParseTuple(arguments, "KL:skip", &call, &scheduled))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    status = cs_sched_fire(sched_of(self), call, scheduled);
+    status = cs_sched_skip(sched_of(self), call, scheduled);
     Py_END_ALLOW_THREADS
-    return none_or_raise(self, status, "fire");
+    if (status == CS_OK || status == CS_NONE)
+        return PyBool_FromLong(status == CS_OK);
+    return none_or_raise(self, status, "skip");
+}
+
+/* ------------------------------------------------------------------------ */
+/* Who owns what                                                             */
+
+static PyObject *change_object(const struct cs_ownership *change)
+{
+    return Py_BuildValue("(KKOd)", (unsigned long long)change->number,
+                         (unsigned long long)change->app,
+                         change->owned ? Py_True : Py_False,
+                         seconds_of(change->since.ns));
+}
+
+static PyObject *scheduler_changes(PyObject *self, PyObject *arguments,
+                                   PyObject *keywords)
+{
+    static char *names[] = {"after", "most", NULL};
+    struct cs_ownership *changes;   /* Owned. */
+    unsigned long long after = 0;
+    Py_ssize_t most = MOST_EVENTS;
+    PyObject *list;
+    size_t count;
+
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|Kn:changes", names,
+                                     &after, &most))
+        return NULL;
+    if (most < 1 || most > MOST_EVENTS)
+        most = MOST_EVENTS;
+    changes = cs_mem_alloc((size_t)most * sizeof(*changes));
+    if (!changes)
+        return PyErr_NoMemory();
+    Py_BEGIN_ALLOW_THREADS
+    count = cs_sched_changes(sched_of(self), after, changes, (size_t)most);
+    Py_END_ALLOW_THREADS
+    list = PyList_New((Py_ssize_t)count);
+    for (size_t i = 0; list && i < count; i++) {
+        PyObject *change = change_object(&changes[i]);
+
+        if (change)
+            PyList_SET_ITEM(list, (Py_ssize_t)i, change);
+        else
+            Py_CLEAR(list);
+    }
+    cs_mem_free(changes);
+    return list;
+}
+
+static int add_owned(PyObject *owned, const struct cs_ownership *change)
+{
+    PyObject *app = PyLong_FromUnsignedLongLong(change->app);
+    PyObject *since = PyFloat_FromDouble(seconds_of(change->since.ns));
+    int result = -1;
+
+    if (app && since)
+        result = change->owned ? PyDict_SetItem(owned, app, since)
+                               : PyDict_Contains(owned, app);
+    if (result == 1)
+        result = PyDict_DelItem(owned, app);
+    Py_XDECREF(app);
+    Py_XDECREF(since);
+    return result;
+}
+
+static PyObject *scheduler_owned(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    struct cs_ownership changes[64];
+    PyObject *owned = PyDict_New();
+    uint64_t after = 0;
+    size_t count = 0;
+
+    do {
+        for (size_t i = 0; owned && i < count; i++)
+            if (add_owned(owned, &changes[i]) < 0)
+                Py_CLEAR(owned);
+        after = count ? changes[count - 1].number : after;
+        Py_BEGIN_ALLOW_THREADS
+        count = cs_sched_changes(sched_of(self), after, changes, 64);
+        Py_END_ALLOW_THREADS
+    } while (owned && count);
+    return owned;
 }
 
 /* ------------------------------------------------------------------------ */
@@ -477,7 +585,8 @@ static PyObject *scheduler_interrupt(PyObject *self,
 /* Events and figures                                                        */
 
 static PyStructSequence_Field event_fields[] = {
-    {"kind", "owned disowned started retry ended skipped missed clock fault"},
+    {"kind", "owned disowned started retry ended skipped missed held clock "
+             "fault"},
     {"outcome", "ok failed timed_out unreachable ..., or None"},
     {"app", "handle"},
     {"call", "handle"},
@@ -492,6 +601,8 @@ static PyStructSequence_Field event_fields[] = {
     {"attempt", "from 1"},
     {"status", "HTTP status, or 0"},
     {"detail", "text or None"},
+    {"retry_at", "ended: when a further attempt is due, UTC seconds, or 0"},
+    {"instead", "missed: the scheduled time that was sent for them, or 0"},
     {NULL, NULL}
 };
 
@@ -499,14 +610,14 @@ PyStructSequence_Desc binding_event_desc = {
     "cronsched._cronsched.Event",
     "What the native thread has to tell.",
     event_fields,
-    15,
+    17,
 };
 
 static const char *kind_name(enum cs_event_kind kind)
 {
     static const char *const names[] = {
         "owned", "disowned", "started", "retry", "ended", "skipped", "missed",
-        "clock", "fault"
+        "held", "clock", "fault"
     };
 
     return names[kind];
@@ -559,9 +670,11 @@ static PyObject *event_object(const struct binding_state *state,
         PyLong_FromLong(event->attempt),
         PyLong_FromLong(event->status),
         event_text(event->detail),
+        PyFloat_FromDouble(seconds_of(event->retry_at.ns)),
+        PyLong_FromLongLong(event->instead_s),
     };
 
-    return fill(state->event_type, items, 15);
+    return fill(state->event_type, items, 17);
 }
 
 /* Frees the details of all events, also after a failure. */
@@ -618,19 +731,21 @@ static PyObject *scheduler_stats(PyObject *self, PyObject *Py_UNUSED(ignored))
     cs_sched_stats(sched_of(self), &s);
     Py_END_ALLOW_THREADS
     return Py_BuildValue(
-        "{sn sn sn sn sn sn sn sK sK sK sK sK sK si}",
+        "{sn sn sn sn sn sn sn sn sK sK sK sK sK sK sK si}",
         "jobs", (Py_ssize_t)s.agenda.jobs, "apps", (Py_ssize_t)s.agenda.apps,
         "owned", (Py_ssize_t)s.agenda.owned,
         "calls", (Py_ssize_t)s.agenda.calls,
         "waiting", (Py_ssize_t)s.agenda.waiting,
         "in_flight", (Py_ssize_t)s.agenda.in_flight,
         "backing_off", (Py_ssize_t)s.agenda.backing_off,
+        "lingering", (Py_ssize_t)s.agenda.lingering,
         "started", (unsigned long long)s.agenda.started,
         "ended", (unsigned long long)s.agenda.ended,
         "skipped", (unsigned long long)s.agenda.skipped,
         "missed", (unsigned long long)s.agenda.missed,
         "events_dropped", (unsigned long long)s.events_dropped,
-        "turns", (unsigned long long)s.turns, "running", (int)s.running);
+        "turns", (unsigned long long)s.turns,
+        "ownership", (unsigned long long)s.ownership, "running", (int)s.running);
 }
 
 /* ------------------------------------------------------------------------ */
@@ -838,8 +953,18 @@ static PyMethodDef scheduler_methods[] = {
      "add($self, /, app, job, url, *, offset=None, due=None)\n--\n\n"
      "Bind a job to an application id. Returns the call's handle."},
     {"remove", scheduler_remove, METH_O, "remove($self, call, /)\n--\n\n"},
-    {"fire", scheduler_fire, METH_VARARGS,
-     "fire($self, call, scheduled, /)\n--\n\nFire one scheduled time now."},
+    {"fire", KEYWORDS(scheduler_fire),
+     "fire($self, call, scheduled, /, *, attempt=1, at=None)\n--\n\n"
+     "Fire one scheduled time, now or `at` (UTC seconds)."},
+    {"skip", scheduler_skip, METH_VARARGS,
+     "skip($self, call, scheduled, /)\n--\n\n"
+     "The scheduled time of a `held` event is not to be sent, for the run\n"
+     "before it executes. False when it no longer waits."},
+    {"owned", scheduler_owned, METH_NOARGS,
+     "The application ids owned here: handle to UTC seconds since when."},
+    {"changes", KEYWORDS(scheduler_changes),
+     "changes($self, /, after=0, most=1024)\n--\n\n"
+     "Who owns what, as (number, app, owned, since), by number."},
     {"start", scheduler_start, METH_NOARGS, "Start the native thread."},
     {"stop", KEYWORDS(scheduler_stop),
      "stop($self, /, timeout=2.0)\n--\n\nEnd the thread, give the leases back."},

@@ -127,11 +127,18 @@ class Schedule:
 
 @final
 class Event(NamedTuple):
-    """What the native thread has to tell; times are UTC seconds."""
+    """What the native thread has to tell; times are UTC seconds.
+
+    ended: `retry_at` is when a further attempt of the run would be due, 0 for
+    none. Where runs are claimed the native side does not make it: `fire` does.
+    missed: `instead` is the scheduled time that was sent for those missed, 0
+    when nothing was; `detail` says why. skipped: `detail` says why.
+    held: a scheduled time is due while the run before it was sent and has no
+    answer; it waits. `skip` it if that run executes."""
 
     kind: Literal[
         'owned', 'disowned', 'started', 'retry', 'ended', 'skipped', 'missed',
-        'clock', 'fault',
+        'held', 'clock', 'fault',
     ]
     outcome: str | None
     app: int
@@ -147,6 +154,8 @@ class Event(NamedTuple):
     attempt: int
     status: int
     detail: str | None
+    retry_at: float
+    instead: int
 
 @final
 class Delivery(NamedTuple):
@@ -212,7 +221,27 @@ class Scheduler:
         schedule; else the first due time in UTC seconds, as it is."""
 
     def remove(self, call: int, /) -> None: ...
-    def fire(self, call: int, scheduled: int, /) -> None: ...
+    def fire(
+        self, call: int, scheduled: int, /, *, attempt: int = 1, at: float | None = None
+    ) -> None:
+        """Have a run sent, now or from `at` (UTC seconds) on: catching up, by
+        hand, or a further attempt. One that is under way is not fired twice.
+        Raises `SchedulerError` when the application id is not owned here."""
+
+    def skip(self, call: int, scheduled: int, /) -> bool:
+        """After a `held` event: the run before it executes, so this one is
+        not sent; a `skipped` event follows. False when it no longer waits."""
+
+    def owned(self) -> dict[int, float]:
+        """Handles of the application ids owned here, and since when (UTC
+        seconds): what was due before is not ours. State, not events."""
+
+    def changes(self, after: int = 0, most: int = 1024) -> list[tuple[int, int, bool, float]]:
+        """The last change of ownership of each application id that is newer
+        than the number `after`: (number, app, owned, since), by number, so
+        that the last number is the next `after`. `stats()['ownership']` is
+        the newest. The events 'owned' and 'disowned' tell the same, once."""
+
     def start(self) -> None: ...
     def stop(self, timeout: float = 2.0) -> None: ...
     def pause(self) -> None: ...
@@ -220,8 +249,8 @@ class Scheduler:
     def events(self, timeout: float = 0.0, most: int = 256) -> list[Event]: ...
     def interrupt(self) -> None: ...
     def stats(self) -> dict[str, int]:
-        """jobs apps owned calls waiting in_flight backing_off started ended
-        skipped missed events_dropped turns running"""
+        """jobs apps owned calls waiting in_flight backing_off lingering
+        started ended skipped missed events_dropped turns ownership running"""
 
     # Manual schedulers only:
     def advance(self, elapsed: float, step: float = 0.0) -> None: ...

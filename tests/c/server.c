@@ -81,6 +81,12 @@ static bool answer(struct connection *connection, int status,
     return say(connection, text);
 }
 
+/* As a receiver of runs does. */
+static bool answer_ok(struct connection *connection)
+{
+    return answer(connection, 200, "Cronsched-Outcome", "ok");
+}
+
 static bool keep_doing(struct connection *connection, enum doing doing,
                        const char *text)
 {
@@ -150,7 +156,7 @@ static bool serve_odd(struct connection *connection, const char *name)
         return say(connection, "HTTP/1.1 200 OK\r\nTransfer-Encoding: "
                    "chunked\r\n\r\n2\r\nok\r\n0\r\nRetry-After: 7\r\n\r\n");
     if (strcmp(name, "second") == 0 && connection->served == 0)
-        return answer(connection, 200, NULL, NULL);
+        return answer_ok(connection);
     return serve_broken(connection, name);
 }
 
@@ -161,12 +167,16 @@ static bool serve(struct connection *connection, const char *request)
     if (sscanf(request, "%*s /%31[^/ ?]/%127s", name, value) < 1)
         return answer(connection, 404, NULL, NULL);
     plain(value);
+    if (strcmp(name, "status") == 0 && atoi(value) == 200)
+        return answer_ok(connection);
     if (strcmp(name, "status") == 0)
         return answer(connection, atoi(value), NULL, NULL);
     if (strcmp(name, "retry") == 0)
         return answer(connection, 503, "Retry-After", value);
     if (strcmp(name, "outcome") == 0)
         return answer(connection, 200, "cronsched-outcome", value);
+    if (strcmp(name, "foreign") == 0)
+        return answer(connection, 200, NULL, NULL);
     if (strcmp(name, "redirect") == 0)
         return answer(connection, 302, "Location", "/status/200");
     if (strcmp(name, "later") == 0) {
@@ -234,7 +244,7 @@ static bool go_on(struct connection *connection, int64_t now)
     if (now < connection->next_ns)
         return true;
     if (connection->doing == WAITING)
-        return answer(connection, 200, NULL, NULL);
+        return answer_ok(connection);
     if (connection->doing == DRIPPING) {
         connection->next_ns = now + DRIP_NS;
         return say(connection, "x");

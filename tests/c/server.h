@@ -1,8 +1,10 @@
 /* A small real HTTP/1.1 server on loopback, in a process of its own. What it
  * does with a request is written in the request's path:
  *
- *   /status/404        answers that, connection kept; the body is "ok"
- *   /later/250         answers 200 after 250 ms
+ *   /status/404        answers that, connection kept; the body is "ok"; 200
+ *                      has Cronsched-Outcome: ok
+ *   /foreign           200 without that
+ *   /later/250         answers as /status/200 after 250 ms
  *   /retry/120         503 with Retry-After: 120 (%20 for a space)
  *   /outcome/lost      200 with Cronsched-Outcome: lost
  *   /interim           an interim answer with headers, then 200

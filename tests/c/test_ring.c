@@ -88,6 +88,33 @@ static void test_it_says_when_there_is_no_memory(void)
     cs_ring_fini(&ring);
 }
 
+static void test_it_grows_around_its_end(void)
+{
+    struct cs_ring ring;
+    int i, item;
+
+    CHECK_INT(cs_ring_init(&ring, sizeof(item), 4), CS_OK);
+    for (i = 0; i < 6; i++) {
+        CHECK_INT(cs_ring_push(&ring, &i), CS_OK);
+        if (i < 2)
+            CHECK_INT(cs_ring_pop(&ring, &item), CS_OK);
+    }
+    CHECK_INT(cs_ring_push(&ring, &i), CS_NONE);
+    cs_mem_fail_after(0);
+    CHECK_INT(cs_ring_grow(&ring), CS_NOMEM);
+    cs_mem_fail_after(-1);
+    CHECK_INT(cs_ring_grow(&ring), CS_OK);
+    CHECK_INT(ring.capacity, 8);
+    CHECK_INT(ring.dropped, 1);
+    CHECK_INT(cs_ring_push(&ring, &i), CS_OK);
+    for (i = 2; i < 7; i++) {
+        CHECK_INT(cs_ring_pop(&ring, &item), CS_OK);
+        CHECK_INT(item, i);
+    }
+    CHECK_INT(cs_ring_pop(&ring, &item), CS_NONE);
+    cs_ring_fini(&ring);
+}
+
 int main(void)
 {
     test_items_come_out_in_order_around_the_end();
@@ -95,5 +122,6 @@ int main(void)
     test_an_empty_ring_leaves_the_item_alone();
     test_a_size_that_makes_no_sense_is_refused();
     test_it_says_when_there_is_no_memory();
+    test_it_grows_around_its_end();
     return check_done();
 }

@@ -205,6 +205,7 @@ static void test_a_manual_clock_stays_between_1970_and_2199(void)
     struct cs_policy policy = policy_of(1000);
     uint64_t app = open_app(sched, "a");
     uint64_t job = define(sched, "* * * * *", &policy);
+    struct cs_delivery_out delivery;
     size_t i;
 
     (void)add(sched, app, job, "http://x/", -1);
@@ -214,6 +215,9 @@ static void test_a_manual_clock_stays_between_1970_and_2199(void)
     CHECK_INT(cs_sched_idle_ns(sched), 59 * S);
     CHECK_INT(cs_sched_advance(sched, (CS_ZONE_END_S - 1) * S - 1, 0),
               CS_OK);
+    CHECK_INT(cs_sched_idle_ns(sched), 0);   /* its last run can be taken */
+    CHECK_INT(cs_sched_take(sched, &delivery), CS_OK);
+    cs_sched_delivery_fini(&delivery);
     CHECK_INT(cs_sched_idle_ns(sched), INT64_MAX);
     cs_sched_free(sched);
 }
@@ -568,25 +572,137 @@ static void test_a_wait_for_events_is_ended_by_interrupt(void)
     cs_sched_free(sched);
 }
 
-static void test_a_full_ring_blocks_nobody(void)
+/* A manual scheduler with `count` calls of as many application ids, all due
+ * in a minute, and a small ring. */
+static struct cs_sched *make_crowd(int count)
 {
     struct cs_sched_options options = {
-        .manual = true, .manual_wall = {MANUAL_S * S}, .events = 4,
+        .manual = true, .manual_wall = {MANUAL_S * S + 1}, .events = 16,
+        .limits = {1000, 4},
     };
     struct cs_sched *sched = make(&options);
-    struct cs_event events[10];
-    struct cs_sched_stats stats;
+    struct cs_policy policy = policy_of(1000);
+    uint64_t job = define(sched, "* * * * *", &policy);
     char id[16];
     int i;
 
-    for (i = 0; i < 10; i++) {
+    for (i = 0; i < count; i++) {
         snprintf(id, sizeof(id), "%d", i);
-        (void)open_app(sched, id);
+        (void)add(sched, open_app(sched, id), job, "http://x/", -1);
     }
+    return sched;
+}
+
+static void count_events(struct cs_sched *sched, size_t counts[])
+{
+    struct cs_event event;
+
+    memset(counts, 0, (CS_EVENT_FAULT + 1) * sizeof(*counts));
+    while (cs_sched_events(sched, &event, 1, 0)) {
+        counts[event.kind]++;
+        cs_event_fini(&event);
+    }
+}
+
+static void test_ownership_is_state_that_no_ring_loses(void)
+{
+    struct cs_sched *sched = make_crowd(300);
+    struct cs_ownership changes[400];
+    struct cs_sched_stats stats;
+    size_t counts[CS_EVENT_FAULT + 1], i;
+
+    CHECK_INT(cs_sched_changes(sched, 0, changes, 400), 300);
+    for (i = 0; i < 300; i++) {
+        CHECK(changes[i].owned);
+        CHECK_INT(changes[i].number, i + 1);
+        CHECK_INT(changes[i].since.ns, MANUAL_S * S + 1);
+    }
+    CHECK_INT(cs_sched_changes(sched, 250, changes, 400), 50);
+    CHECK_INT(changes[0].number, 251);
+    CHECK_INT(cs_sched_changes(sched, 250, changes, 7), 7);
+    CHECK_INT(cs_sched_changes(sched, 300, changes, 400), 0);
+    count_events(sched, counts);
+    CHECK_INT(counts[CS_EVENT_OWNED], 300);
     cs_sched_stats(sched, &stats);
-    CHECK_INT(stats.events_dropped, 6);
-    CHECK_INT(cs_sched_events(sched, events, 10, 0), 4);
-    CHECK_INT(cs_sched_events(sched, events, 10, 0), 0);
+    CHECK_INT(stats.events_dropped, 0);
+    CHECK_INT(stats.ownership, 300);
+    cs_sched_free(sched);
+}
+
+static void take_and_answer_all(struct cs_sched *sched)
+{
+    struct cs_result ok = {.status = 200, .outcome = "ok", .detail = "",
+                           .retry_after_s = -1};
+    struct cs_delivery_out delivery;
+
+    while (cs_sched_take(sched, &delivery) == CS_OK) {
+        (void)cs_sched_complete(sched, delivery.attempt.run, &ok);
+        cs_sched_delivery_fini(&delivery);
+    }
+}
+
+static void test_a_full_ring_loses_no_outcome(void)
+{
+    struct cs_sched *sched = make_crowd(300);
+    struct cs_sched_stats stats;
+    size_t counts[CS_EVENT_FAULT + 1];
+
+    count_events(sched, counts);
+    CHECK_INT(cs_sched_advance(sched, 60 * S, 0), CS_OK);
+    count_events(sched, counts);
+    take_and_answer_all(sched);
+    cs_sched_stats(sched, &stats);
+    count_events(sched, counts);
+    CHECK_INT(counts[CS_EVENT_ENDED], 300);
+    CHECK_INT(counts[CS_EVENT_STARTED] + stats.events_dropped, 300);
+    CHECK(stats.events_dropped > 0);   /* those that are for the log only */
+    cs_sched_free(sched);
+}
+
+/* Nobody reads for ever: then the ring stays as it is. */
+static void test_who_reads_no_events_costs_no_memory(void)
+{
+    struct cs_sched *sched = make_crowd(300);
+    struct cs_sched_stats stats;
+    size_t counts[CS_EVENT_FAULT + 1];
+
+    CHECK_INT(cs_sched_advance(sched, 60 * S, 0), CS_OK);
+    take_and_answer_all(sched);
+    cs_sched_stats(sched, &stats);
+    count_events(sched, counts);
+    CHECK(counts[CS_EVENT_ENDED] <= 16);
+    CHECK_INT(stats.events_dropped + counts[CS_EVENT_ENDED]
+              + counts[CS_EVENT_STARTED], 600);
+    cs_sched_free(sched);
+}
+
+/* A reader that is busy for a while: nothing new begins, nothing is lost. */
+static void test_a_reader_that_is_behind_is_waited_for(void)
+{
+    enum { MANY = 400 };
+    struct cs_sched_options options = {.limits = {100, 100}, .events = 64};
+    struct cs_sched *sched = make(&options);
+    struct cs_policy policy = policy_of(5000);
+    size_t counts[CS_EVENT_FAULT + 1], ended = 0;
+    struct cs_sched_stats stats;
+    int64_t end = now_ns(CLOCK_MONOTONIC) + PATIENCE_MS * MS;
+    uint64_t job, app = open_app(sched, "a");
+    int i;
+
+    policy.once = true;
+    job = define(sched, "0 0 1 1 *", &policy);
+    for (i = 0; i < MANY; i++)
+        (void)add(sched, app, job, server_url(&server, "/status/200"), 0);
+    CHECK_INT(cs_sched_start(sched, NULL), CS_OK);
+    usleep(300000);
+    cs_sched_stats(sched, &stats);
+    CHECK(stats.agenda.started > 10 && stats.agenda.started < 200);
+    while (ended < MANY && now_ns(CLOCK_MONOTONIC) < end) {
+        count_events(sched, counts);
+        ended += counts[CS_EVENT_ENDED];
+        usleep(1000);
+    }
+    CHECK_INT(ended, MANY);
     cs_sched_free(sched);
 }
 
@@ -628,7 +744,8 @@ static int try_in_child(struct cs_sched *sched, uint64_t call)
     if (cs_sched_start(sched, NULL) != CS_STATE
         || cs_sched_open(sched, "b", NULL, &app, NULL) != CS_STATE
         || cs_sched_remove(sched, call) != CS_STATE
-        || cs_sched_fire(sched, call, 0) != CS_STATE
+        || cs_sched_fire(sched, &(struct cs_fire_spec){.call = call})
+               != CS_STATE
         || cs_sched_events(sched, &event, 1, 1000) != 0
         || cs_sched_stop(sched, 1000) != CS_OK)
         return 1;
@@ -830,7 +947,8 @@ static void *add_and_remove(void *context)
         crowd->wrong += cs_sched_add(crowd->sched, &spec, &call, NULL)
                         != CS_OK;
         if (i % 3 == 1)
-            (void)cs_sched_fire(crowd->sched, call, i);
+            (void)cs_sched_fire(crowd->sched, &(struct cs_fire_spec){
+                .call = call, .scheduled_s = i, .attempt = 1});
         if (i % 7 == 0)
             cs_sched_stats(crowd->sched, &stats);
         if (i % 2)
@@ -903,7 +1021,10 @@ int main(void)
     test_no_signal_lands_on_the_thread();
     test_nothing_due_is_no_work();
     test_a_wait_for_events_is_ended_by_interrupt();
-    test_a_full_ring_blocks_nobody();
+    test_ownership_is_state_that_no_ring_loses();
+    test_a_full_ring_loses_no_outcome();
+    test_who_reads_no_events_costs_no_memory();
+    test_a_reader_that_is_behind_is_waited_for();
     test_a_pause_keeps_the_transfers();
     test_a_fork_during_transfers_harms_neither_side();
     test_a_stopped_owner_gives_its_leases_back();

@@ -1,5 +1,6 @@
 /* Expected values: Python's hashlib and hmac, with the bytes 0 to 31 as key:
  *   id = 'run_' + sha512(f'{app}\0{job}\0{scheduled}').hexdigest()[:32]
+ *   id += f'_{attempt}' if attempt > 1 else ''
  *   b64encode(hmac.digest(key, f'{id}.{now}.', 'sha256'))
  */
 #include "check.h"
@@ -28,10 +29,10 @@ static const struct row rows[] = {
       "webhook-timestamp: 0",
       "webhook-signature: v1,5Ufu7UyH+F48qlUkEJbsYzeR7CZPtxXfEpHVRMDiAQY="}},
     {"Z\xc3\xbcrich", long_job, -1, -5, INT32_MAX,
-     {"webhook-id: run_be143baa7e6b62b7a74c548b616b1fb9",
+     {"webhook-id: run_be143baa7e6b62b7a74c548b616b1fb9_2147483647",
       "Cronsched-Scheduled: 1969-12-31T23:59:59Z",
       "Cronsched-Attempt: 2147483647", "webhook-timestamp: -5",
-      "webhook-signature: v1,9YeiFFApqo27eG0Yv2tt0L1AE3ZeFlepftgBTiGRzI0="}},
+      "webhook-signature: v1,9Xu4KirlYhI/bAcKcIo+VbnTJ8Rc1j9gzvw3iTdNqDU="}},
     {"a", "b", INT64_C(253402300799), INT64_MAX, INT32_MIN,
      {"webhook-id: run_0a9ffec1a78b711847c23a05e45e33b4",
       "Cronsched-Scheduled: 9999-12-31T23:59:59Z",
@@ -39,10 +40,10 @@ static const struct row rows[] = {
       "webhook-timestamp: 9223372036854775807",
       "webhook-signature: v1,u7h7JKR671hqrAt4CNmaoJeYAXG3C2VEELc7I0FpZGM="}},
     {"a", "b", INT64_C(-62135596800), INT64_MIN, 3,
-     {"webhook-id: run_a0049f7ba3c7af00d4649da02357c7be",
+     {"webhook-id: run_a0049f7ba3c7af00d4649da02357c7be_3",
       "Cronsched-Scheduled: 0001-01-01T00:00:00Z", "Cronsched-Attempt: 3",
       "webhook-timestamp: -9223372036854775808",
-      "webhook-signature: v1,G5pZbkCRqnhbXDa3Hssu+t1u9AXHA3cfewRyOpVDPMU="}},
+      "webhook-signature: v1,BT3kugxOIEYRCa8JgH+fELuOxLQOTedjGf0W0Ja+QSI="}},
 };
 
 static struct cs_sign_request request_of(const struct row *row,

@@ -59,7 +59,7 @@ class Machine:
     def work(self):
         while (delivery := self.native.take()) is not None:
             self.sent.append((delivery.scheduled, self.now))
-            self.native.complete(delivery.run)
+            self.native.complete(delivery.run, outcome='ok')
         for event in self.native.events():
             if event.kind == 'missed':
                 self.missed.append((event.scheduled, event.until, event.count))
@@ -108,8 +108,9 @@ def expected(machine, step, coalesce):
     sent = machine.scheduled(START.timestamp() - 1, set_at)
     if step >= 0:
         return sent + late(machine, set_at, now, coalesce) + machine.scheduled(now, end)
-    if -step <= ROLLBACK:
-        return sent + machine.scheduled(set_at, end)
+    if -step <= ROLLBACK:   # what was before the start never ran
+        never = [at for at in machine.scheduled(now, end) if at < START.timestamp()]
+        return sent + never + machine.scheduled(set_at, end)
     return sent + machine.scheduled(now, end)
 
 

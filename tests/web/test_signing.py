@@ -43,6 +43,19 @@ def test_what_the_native_side_signed_is_accepted() -> None:
     assert answer == Signed(Run(APPLICATION, JOB, SCHEDULED), 3, NOW)
 
 
+def test_the_attempt_is_signed() -> None:
+    for genuine, forged in ((1, 99999), (1, 2), (2, 1), (2, 3), (12, 2), (2, 12)):
+        headers = signed(attempt=genuine)
+        assert check(headers).attempt == genuine
+        for changed in (
+            {'Cronsched-Attempt': str(forged)},
+            {'Cronsched-Attempt': str(forged),
+             'webhook-id': signed(attempt=forged)['webhook-id']},
+        ):
+            with pytest.raises(Refused):
+                check(headers | changed)
+
+
 def test_names_beyond_ascii_are_accepted() -> None:
     assert check(signed('örg/züg', 'aufräumen'), 'örg/züg', 'aufräumen').run.job == 'aufräumen'
 
@@ -180,8 +193,7 @@ def flip(text: str, at: int, letter: str) -> str:
 
 
 MUTATIONS: tuple[Callable[[str, int, str], str], ...] = (replace, insert, delete, swap, flip)
-# The attempt is not signed: the ledger answers for it (`test_ledger`).
-SIGNED_NAMES = [name for name in signed() if name != 'Cronsched-Attempt']
+SIGNED_NAMES = list(signed())
 
 
 def test_none_of_10000_mutated_requests_is_accepted() -> None:

@@ -49,6 +49,23 @@ enum cs_status cs_ring_push(struct cs_ring *ring, const void *item)
     return CS_OK;
 }
 
+enum cs_status cs_ring_grow(struct cs_ring *ring)
+{
+    struct cs_ring grown;
+    size_t i;
+
+    if (ring->capacity > SIZE_MAX / 4 / ring->item_size
+        || cs_ring_init(&grown, ring->item_size, ring->capacity * 2) != CS_OK)
+        return CS_NOMEM;
+    for (i = 0; i < ring->count; i++)
+        memcpy(find_item(&grown, i), find_item(ring, i), ring->item_size);
+    grown.count = ring->count;
+    grown.dropped = ring->dropped;
+    cs_mem_free(ring->items);
+    *ring = grown;
+    return CS_OK;
+}
+
 enum cs_status cs_ring_pop(struct cs_ring *ring, void *item)
 {
     if (ring->count == 0)

@@ -25,6 +25,9 @@ void cs_ring_fini(struct cs_ring *ring);
 /* Copies `item_size` bytes in. CS_NONE when full; then `dropped` grows. */
 enum cs_status cs_ring_push(struct cs_ring *ring, const void *item);
 
+/* Twice the capacity; what is in it stays. CS_NOMEM: nothing has changed. */
+enum cs_status cs_ring_grow(struct cs_ring *ring);
+
 /* Copies the oldest item out. CS_NONE when empty. */
 enum cs_status cs_ring_pop(struct cs_ring *ring, void *item);
 

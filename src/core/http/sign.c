@@ -10,6 +10,7 @@
 #include "core/base/digest.h"
 #include "core/base/mem.h"
 
+#define MESSAGE_ID_SIZE (CS_RUN_ID_SIZE + 1 + NUMBER_SIZE)
 #define NUMBER_SIZE 21      /* the longest int64_t, with its sign and a NUL */
 #define NAMES_ON_STACK 256
 #define RUN_ID_DIGITS 32
@@ -89,12 +90,12 @@ enum cs_status cs_sign_run_id(const char *application_id, const char *job,
     return status;
 }
 
-/* The headers that need a key: `id` is the run's. */
+/* The headers that need a key: `id` is the message's. */
 static enum cs_status put_signature(const struct cs_sign_request *request,
                                     const char *id,
                                     struct cs_sign_headers *headers)
 {
-    char content[CS_RUN_ID_SIZE + 1 + NUMBER_SIZE], *end;
+    char content[MESSAGE_ID_SIZE + 1 + NUMBER_SIZE], *end;
     uint8_t mac[CS_HMAC_SIZE];
     enum cs_status status;
 
@@ -137,6 +138,9 @@ enum cs_status cs_sign(const struct cs_sign_request *request,
     id = put_text(headers->id, "webhook-id: ");
     status = cs_sign_run_id(request->application_id, request->job,
                             request->scheduled_s, id);
+    if (status == CS_OK && request->attempt > 1)
+        (void)put_number(put_text(id + CS_RUN_ID_SIZE - 1, "_"),
+                         request->attempt, 1);
     if (status == CS_OK && request->key)
         status = put_signature(request, id, headers);
     if (status != CS_OK)

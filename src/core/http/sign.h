@@ -3,9 +3,10 @@
  * "id.timestamp.body">), plus Cronsched-Scheduled (RFC 3339, UTC) and
  * Cronsched-Attempt.
  *
- * webhook-id is "run_" + the first 32 hex digits of SHA-512 of
- * application id, NUL, job name, NUL, scheduled (decimal UTC seconds): the
- * same for every attempt. The body is empty.
+ * A run's id is "run_" + the first 32 hex digits of SHA-512 of application id,
+ * NUL, job name, NUL, scheduled (decimal UTC seconds). It is the webhook-id of
+ * the first attempt; that of a further one has "_" and the attempt behind it,
+ * so that the signature covers the attempt. The body is empty.
  */
 #ifndef CS_SIGN_H
 #define CS_SIGN_H

@@ -9,7 +9,6 @@
 #include "core/base/mem.h"
 #include "core/cron/next.h"
 
-#define BUCKETS_FIRST 64
 #define ROLLBACK_NS (INT64_C(3) * 3600 * CS_NS_PER_S)
 
 static enum cs_status no_memory(struct cs_error *error)
@@ -56,7 +55,8 @@ enum cs_status cs_agenda_new(const struct cs_limits *limits,
     cs_table_init(&agenda->calls_by_handle);
     cs_heap_init(&agenda->calls);
     cs_heap_init(&agenda->backing_off);
-    cs_heap_init(&agenda->ready);
+    cs_heap_init(&agenda->oldest);
+    cs_heap_init(&agenda->newest);
     *made = agenda;
     return CS_OK;
 }
@@ -164,164 +164,11 @@ enum cs_status cs_agenda_redefine(struct cs_agenda *agenda, uint64_t handle,
     return CS_OK;
 }
 
-/* -- application ids ------------------------------------------------------ */
-
-/* FNV-1a, 64 bits. */
-static uint64_t hash_of(const char *id)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-
-    for (; *id; id++)
-        hash = (hash ^ (unsigned char)*id) * UINT64_C(1099511628211);
-    return hash;
-}
-
-static struct cs_app **bucket_of(const struct cs_agenda *agenda,
-                                 const char *id)
-{
-    return &agenda->buckets[hash_of(id) & (agenda->bucket_count - 1)];
-}
-
-static struct cs_app *find_app(const struct cs_agenda *agenda,
-                               const char *id)
-{
-    struct cs_app *app = agenda->bucket_count ? *bucket_of(agenda, id) : NULL;
-
-    while (app && strcmp(app->id, id) != 0)
-        app = app->bucket_next;
-    return app;
-}
-
-/* Keep at least as many buckets as application ids. */
-static enum cs_status grow_buckets(struct cs_agenda *agenda)
-{
-    size_t count = agenda->bucket_count ? agenda->bucket_count * 2
-                                        : BUCKETS_FIRST;
-    struct cs_app **buckets, *app;
-    size_t cursor = 0;
-
-    if (agenda->apps.count < agenda->bucket_count)
-        return CS_OK;
-    buckets = cs_mem_zalloc(count, sizeof(struct cs_app *));
-    if (!buckets)
-        return CS_NOMEM;
-    cs_mem_free(agenda->buckets);
-    agenda->buckets = buckets;
-    agenda->bucket_count = count;
-    while ((app = cs_table_next(&agenda->apps, &cursor))) {
-        struct cs_app **bucket = bucket_of(agenda, app->id);
-
-        app->bucket_next = *bucket;
-        *bucket = app;
-    }
-    return CS_OK;
-}
-
-static struct cs_app *new_app(struct cs_agenda *agenda, const char *id,
-                              const uint8_t *key)
-{
-    size_t size = strlen(id) + 1;
-    struct cs_app *app = cs_mem_zalloc(1, sizeof(*app) + size), **bucket;
-
-    if (!app || grow_buckets(agenda) != CS_OK
-        || cs_table_add(&agenda->apps, app, &app->handle) != CS_OK) {
-        cs_mem_free(app);
-        return NULL;
-    }
-    memcpy(app->id, id, size);
-    app->has_key = key != NULL;
-    if (key)
-        memcpy(app->key, key, CS_KEY_SIZE);
-    bucket = bucket_of(agenda, id);
-    app->bucket_next = *bucket;
-    *bucket = app;
-    return app;
-}
-
-enum cs_status cs_agenda_open(struct cs_agenda *agenda,
-                              const char *application_id, const uint8_t *key,
-                              uint64_t *handle, struct cs_error *error)
-{
-    struct cs_app *app = find_app(agenda, application_id);
-
-    if (app) {
-        *handle = app->handle;
-        return cs_error_set(error, CS_EXISTS,
-                            "the application id is open already");
-    }
-    app = new_app(agenda, application_id, key);
-    if (!app)
-        return no_memory(error);
-    *handle = app->handle;
-    return CS_OK;
-}
-
-static void tell_owner(struct cs_agenda *agenda, const struct cs_app *app,
-                       struct cs_wall now)
-{
-    struct cs_event event = {
-        .kind = app->owned ? CS_EVENT_OWNED : CS_EVENT_DISOWNED,
-        .app = app->handle, .at = now,
-    };
-
-    agenda->emit(agenda->context, &event);
-}
-
-enum cs_status cs_agenda_own(struct cs_agenda *agenda, uint64_t handle,
-                             bool was_anothers, struct cs_wall now)
-{
-    struct cs_app *app = cs_table_get(&agenda->apps, handle);
-    struct cs_call *call;
-
-    if (!app)
-        return CS_UNKNOWN;
-    if (app->owned)
-        return CS_OK;
-    app->owned = true;
-    agenda->stats.owned++;
-    tell_owner(agenda, app, now);
-    for (call = app->calls; call; call = call->app_next)
-        if (!(call->flags & CALL_REMOVED))
-            cs_plan_start(agenda, call, now, was_anothers);
-    return CS_OK;
-}
-
-enum cs_status cs_agenda_disown(struct cs_agenda *agenda, uint64_t handle,
-                                struct cs_wall now)
-{
-    struct cs_app *app = cs_table_get(&agenda->apps, handle);
-    struct cs_call *call;
-
-    if (!app)
-        return CS_UNKNOWN;
-    if (!app->owned)
-        return CS_OK;
-    app->owned = false;
-    agenda->stats.owned--;
-    for (call = app->calls; call; call = call->app_next) {
-        cs_plan_leave(agenda, call);
-        call->flags &= (uint8_t)~CALL_BLOCKED;
-        cs_run_drop(agenda, call, now);
-    }
-    tell_owner(agenda, app, now);
-    return CS_OK;
-}
-
-bool cs_agenda_each_app(const struct cs_agenda *agenda, size_t *cursor,
-                        struct cs_app_view *view)
-{
-    const struct cs_app *app = cs_table_next(&agenda->apps, cursor);
-
-    if (!app)
-        return false;
-    *view = (struct cs_app_view){app->handle, app->id, app->owned};
-    return true;
-}
-
 /* -- calls ---------------------------------------------------------------- */
 
 static void link_call(struct cs_call *call)
 {
+    call->app->called++;
     call->app_next = call->app->calls;
     if (call->app_next)
         call->app_next->app_previous = call;
@@ -357,6 +204,7 @@ static struct cs_call *new_call(struct cs_agenda *agenda,
         return NULL;
     }
     memcpy(call->url, spec->url, size);
+    call->made_s = INT64_MIN;
     call->offset_ms = spec->offset_ms;
     if (spec->due.ns >= 0) {
         call->flags = CALL_FIRST;
@@ -376,7 +224,7 @@ enum cs_status cs_agenda_add(struct cs_agenda *agenda,
                              struct cs_wall now, uint64_t *handle,
                              struct cs_error *error)
 {
-    struct cs_app *app = cs_table_get(&agenda->apps, spec->app);
+    struct cs_app *app = cs_apps_get(agenda, spec->app);
     struct cs_job *job = cs_table_get(&agenda->jobs, spec->job);
     struct cs_call *call;
 
@@ -407,79 +255,112 @@ enum cs_status cs_agenda_remove(struct cs_agenda *agenda, uint64_t handle,
         return CS_UNKNOWN;
     cs_plan_leave(agenda, call);
     unlink_from_job(call);
+    call->app->called--;
     call->flags = CALL_REMOVED;
     cs_run_drop(agenda, call, now);
     cs_run_free_removed(call);
     return CS_OK;
 }
 
-enum cs_status cs_agenda_fire(struct cs_agenda *agenda, uint64_t handle,
-                              int64_t scheduled_s, struct cs_wall now)
+/* It is under way already. One that only waits for its time may go sooner. */
+static void hurry(struct cs_agenda *agenda, struct cs_run *run,
+                  const struct cs_run_spec *spec)
 {
-    struct cs_call *call = cs_table_get(&agenda->calls_by_handle, handle);
-    const struct cs_run *run;
+    struct cs_mono at = spec->appointed ? spec->at : spec->mono;
+
+    if (!run->appointed || at.ns >= run->node.key)
+        return;
+    cs_heap_remove(&agenda->backing_off, &run->node);
+    cs_heap_push(&agenda->backing_off, &run->node, at.ns);
+}
+
+static enum cs_status fire(struct cs_agenda *agenda, struct cs_call *call,
+                           const struct cs_run_spec *spec)
+{
+    struct cs_run *run = cs_run_find(call, spec->scheduled_s);
+
+    if (run) {
+        hurry(agenda, run, spec);
+        return CS_OK;
+    }
+    if (call->run_count >= CS_FIRED_MOST)
+        return CS_BUSY;
+    return cs_run_new(agenda, call, spec);
+}
+
+enum cs_status cs_agenda_fire(struct cs_agenda *agenda,
+                              const struct cs_fire_spec *fired,
+                              struct cs_wall now, struct cs_mono mono)
+{
+    struct cs_call *call = cs_table_get(&agenda->calls_by_handle,
+                                        fired->call);
     struct cs_run_spec spec = {
-        .scheduled_s = scheduled_s, .due = now, .backlog = true,
+        .scheduled_s = fired->scheduled_s, .due = now, .mono = mono,
+        .attempt = fired->attempt, .fired = true,
+        .appointed = fired->at.ns > now.ns,
     };
 
     if (!call)
         return CS_UNKNOWN;
-    if (!is_in_range(scheduled_s))
+    if (!is_in_range(fired->scheduled_s) || fired->attempt < 1
+        || (fired->at.ns && !is_in_range(cs_wall_seconds(fired->at))))
         return CS_RANGE;
     if (!call->app->owned)
         return CS_STATE;
-    for (run = call->runs; run; run = run->sibling)
-        if (run->scheduled_s == scheduled_s)
-            return CS_OK;
-    if (cs_plan_due(call, scheduled_s).ns < now.ns)
-        spec.due = cs_plan_due(call, scheduled_s);
-    spec.blocked = call->runs
+    if (cs_plan_due(call, fired->scheduled_s).ns < now.ns)
+        spec.due = cs_plan_due(call, fired->scheduled_s);
+    spec.at.ns = mono.ns + (fired->at.ns - now.ns);
+    spec.backlog = !spec.appointed;
+    spec.blocked = call->active
                   && !(call->job->policy.overlap == CS_OVERLAP_ALLOW
                        && call->job->policy.coalesce);
-    return cs_run_new(agenda, call, &spec);
+    return fire(agenda, call, &spec);
 }
 
 /* -- all of them ---------------------------------------------------------- */
 
+/* The clock was set back, so the call is due sooner than it thought. */
+static void plan_anew(struct cs_agenda *agenda, struct cs_call *call,
+                      struct cs_wall now)
+{
+    int64_t next_s = cs_plan_next_from(call, now, INT64_MIN);
+
+    if ((call->flags & CALL_BLOCKED) && next_s != INT64_MAX) {
+        call->node.key = cs_plan_due(call, next_s).ns;
+        return;
+    }
+    call->flags &= (uint8_t)~CALL_BLOCKED;
+    cs_plan_set(agenda, call, next_s);
+}
+
+static void close_window(struct cs_agenda *agenda, struct cs_wall now)
+{
+    if (agenda->windows == CS_WINDOWS) {
+        memmove(agenda->closed, agenda->closed + 1,
+                (CS_WINDOWS - 1) * sizeof(agenda->window));
+        agenda->windows--;
+    }
+    agenda->closed[agenda->windows++] = agenda->window;
+    agenda->window = (struct cs_window){now, {now.ns - 1}};
+}
+
 void cs_agenda_step(struct cs_agenda *agenda, int64_t step_ns,
                     struct cs_wall now)
 {
+    bool forget = step_ns < -ROLLBACK_NS;
     struct cs_call *call;
     size_t cursor = 0;
 
-    if (step_ns >= -ROLLBACK_NS)
+    close_window(agenda, now);
+    if (forget)
+        agenda->windows = 0;
+    if (step_ns >= 0)
         return;
-    while ((call = cs_table_next(&agenda->calls_by_handle, &cursor)))
-        if (call->app->owned && !(call->flags & (CALL_FIRST | CALL_DONE))) {
-            call->flags &= (uint8_t)~CALL_BLOCKED;   /* its key is ahead */
-            cs_plan_set(agenda, call,
-                        cs_plan_next_from(call, now, INT64_MIN));
-        }
-}
-
-void cs_agenda_cut(struct cs_agenda *agenda, struct cs_wall now,
-                   struct cs_mono mono)
-{
-    static const struct cs_result cut = {
-        .delivery = CS_BROKEN, .retry_after_s = -1, .outcome = "",
-        .detail = "the scheduler was stopped before an answer came",
-    };
-    struct cs_app *app;
-    size_t cursor = 0;
-
-    while ((app = cs_table_next(&agenda->apps, &cursor))) {
-        struct cs_call *call, *call_next;
-
-        for (call = app->calls; call; call = call_next) {
-            struct cs_run *run, *run_next;
-
-            call_next = call->app_next;
-            for (run = call->runs; run; run = run_next) {
-                run_next = run->sibling;
-                if (run->state == RUN_IN_FLIGHT)
-                    cs_agenda_finish(agenda, run, &cut, now, mono);
-            }
-        }
+    while ((call = cs_table_next(&agenda->calls_by_handle, &cursor))) {
+        if (forget)
+            call->made_s = INT64_MIN;
+        if (call->app->owned && !(call->flags & (CALL_FIRST | CALL_DONE)))
+            plan_anew(agenda, call, now);
     }
 }
 

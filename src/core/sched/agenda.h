@@ -4,10 +4,49 @@
  * and what it decides is handed out, so that the real thread and a test's
  * virtual clock drive the very same code. Not locked: the caller serialises.
  *
- * Life of a run: collect() makes it from a call that is due -> it waits, in
- * due order, for room under the limits -> take() hands it out to be sent ->
- * finish() says what came back -> it ends (an event), or backs off and waits
- * again.
+ * Life of a run: collect() makes it from a call that is due -> it waits for
+ * room under the limits -> take() hands it out to be sent -> finish() says
+ * what came back -> it ends (an event), or backs off and waits again.
+ *
+ * Sender and ledger. Where the receiver claims its runs (`claims`), it and its
+ * ledger decide what may execute; the sender here only sends.
+ *
+ *   - An attempt of which nothing arrived is the same attempt, and is
+ *     delivered again, each time with a new signature: a refused connection,
+ *     or one that timed out before anything was sent, as long as the run is
+ *     not later than `catch_up_s`; one that broke, up to 5 times.
+ *   - An attempt that failed, timed out or was lost ends its run here: ENDED.
+ *     `retry_at` in it is when the next attempt would be due by the job's
+ *     policy, 0 when there is to be none. The sender does not make it. The
+ *     ledger keeps it, and whoever owns the application id fires it:
+ *     cs_agenda_fire with attempt + 1 and `at`. Without claims there is no
+ *     ledger, and the sender keeps further attempts in memory: RETRY.
+ *   - The receiver answers with Cronsched-Outcome. A 2xx without that is not
+ *     ours: FAILED, "something else answers at ...". "waiting" (with
+ *     Retry-After, in seconds) means: not now, an execution has to end first;
+ *     the same attempt comes again, as often as the receiver says so.
+ *   - A run that was sent and not answered may execute or wait in a queue of
+ *     the server; only the ledger knows. When the next time of its call comes
+ *     due meanwhile, that one waits, and HELD says so. If the ledger finds
+ *     that the run executes and the job is to skip, cs_agenda_skip ends the
+ *     time that waits (SKIPPED). Otherwise it goes when the run has ended; of
+ *     several that wait then, with `coalesce` only the latest (MISSED, with
+ *     the one sent instead in `instead_s`).
+ *
+ * Bounds. A run takes less than 256 bytes. A call has at most one run waiting
+ * beside the one that is sent; with CS_OVERLAP_ALLOW at most CS_ALLOWED_MOST
+ * under way, what comes due beyond that is skipped and told so; cs_agenda_fire
+ * adds to them up to CS_FIRED_MOST. All of it costs near-linear time, in turns
+ * that are bounded. Of what waits, the oldest and the newest take turns, so a
+ * burst does not keep waiting what comes due after it.
+ *
+ * Room. `per_process` limits the attempts in flight. One that has waited for
+ * its answer for more than a second, while one sent half a second later was
+ * answered, does not count any more, nor do those that its application id
+ * sends next, until one of them is answered in time; after ten seconds none
+ * counts. Never more than CS_LINGER_FACTOR * `per_process` are left out so.
+ * `per_application` counts all, so a view that hangs costs its own application
+ * id alone.
  *
  * Handles are those of `table`. 0 is never a handle.
  */
@@ -24,6 +63,9 @@
 #include "core/zone/zone.h"
 
 #define CS_KEY_SIZE 32
+#define CS_ALLOWED_MOST 100
+#define CS_FIRED_MOST 50000       /* a month of minutes */
+#define CS_LINGER_FACTOR 16
 
 enum cs_overlap { CS_OVERLAP_SKIP, CS_OVERLAP_QUEUE, CS_OVERLAP_ALLOW };
 
@@ -43,11 +85,8 @@ struct cs_policy {
                                     `overlap` says; default true */
     bool once;                   /* one run, then the call is finished */
     bool post;                   /* POST, else GET */
-    bool claims;                 /* the receiver claims runs: a request that
-                                    got no answer is delivered again (the same
-                                    attempt, up to 5 times, 250 ms doubling;
-                                    it cannot run twice), and connections
-                                    are reused */
+    bool claims;                 /* the receiver claims runs, see above;
+                                    connections are reused */
 };
 
 void cs_policy_default(struct cs_policy *policy);
@@ -71,11 +110,13 @@ enum cs_event_kind {
     CS_EVENT_DISOWNED,   /* no longer */
     CS_EVENT_STARTED,    /* an attempt is being sent */
     CS_EVENT_RETRY,      /* an attempt failed, another follows; as ENDED */
-    CS_EVENT_ENDED,      /* the run has its outcome */
-    CS_EVENT_SKIPPED,    /* never sent: outcome SKIPPED_OVERLAP */
+    CS_EVENT_ENDED,      /* the run has its outcome; `retry_at` */
+    CS_EVENT_SKIPPED,    /* never sent: outcome SKIPPED_OVERLAP, `detail` */
     CS_EVENT_MISSED,     /* never sent: scheduled_s to until_s, `count` of
                             them (all recurrences of the call in between);
-                            -1 for more than 100,000 */
+                            -1 for more than 100,000; `instead_s`, `detail` */
+    CS_EVENT_HELD,       /* due, and waits: the run before was sent and has
+                            no answer yet; see cs_agenda_skip */
     CS_EVENT_CLOCK,      /* the wall clock was set; `step_ns` */
     CS_EVENT_FAULT       /* the scheduler itself has trouble: `detail` */
 };
@@ -85,8 +126,11 @@ struct cs_event {
     enum cs_outcome outcome;
     uint64_t app, call, job;     /* handles; 0 where none */
     int64_t scheduled_s, until_s, count;
+    int64_t instead_s;           /* the time that was sent for the missed
+                                    ones, 0 for none */
     int64_t step_ns;
     struct cs_wall due, at;      /* `at`: when it happened */
+    struct cs_wall retry_at;     /* 0: no further attempt is due */
     int64_t took_ns;             /* of the attempt */
     int32_t attempt;             /* from 1 */
     int32_t status;              /* HTTP, or 0 */
@@ -153,13 +197,29 @@ enum cs_status cs_agenda_add(struct cs_agenda *agenda,
 enum cs_status cs_agenda_remove(struct cs_agenda *agenda, uint64_t call,
                                 struct cs_wall now);
 
-/* Fire `scheduled_s` of a call now (catch-up, "run now"). While another run
- * of the call is under way it waits for its end, whatever `overlap` says
- * (unless that is ALLOW and the job coalesces), so that several are sent in
- * the order they were fired. One that is under way already is not fired
- * twice. CS_UNKNOWN, CS_NOMEM, CS_STATE when the application id is not owned
- * here, CS_RANGE for a time before 1970 or after 2199. */
-enum cs_status cs_agenda_fire(struct cs_agenda *agenda, uint64_t call,
+/* Fire `scheduled_s` of a call: catch-up, "run now", a further attempt.
+ * `attempt` is from 1; `at` is when, 0 or an instant that has passed is now.
+ * While another run of the call is under way it waits for its end, whatever
+ * `overlap` says (unless that is ALLOW and the job coalesces); several that
+ * wait go in the order of their scheduled times. Until `at` it keeps no other
+ * from going. One that is under way already is not fired twice; if it waits
+ * for a later `at`, it goes at this one. CS_UNKNOWN, CS_NOMEM, CS_STATE when
+ * the application id is not owned here, CS_RANGE for a time before 1970 or
+ * after 2199 or an attempt that is none, CS_BUSY when CS_FIRED_MOST wait. */
+struct cs_fire_spec {
+    uint64_t call;
+    int64_t scheduled_s;
+    int32_t attempt;
+    struct cs_wall at;
+};
+enum cs_status cs_agenda_fire(struct cs_agenda *agenda,
+                              const struct cs_fire_spec *spec,
+                              struct cs_wall now, struct cs_mono mono);
+
+/* The scheduled time of a call that is HELD is not to be sent, for the run
+ * before it still executes: SKIPPED follows. CS_UNKNOWN; CS_NONE when this
+ * time does not wait (any more). */
+enum cs_status cs_agenda_skip(struct cs_agenda *agenda, uint64_t call,
                               int64_t scheduled_s, struct cs_wall now);
 
 /* We are / are no longer the owner: its calls join / leave the heap. A call
@@ -180,6 +240,19 @@ struct cs_app_view {
 bool cs_agenda_each_app(const struct cs_agenda *agenda, size_t *cursor,
                         struct cs_app_view *view);
 
+/* Who owns what is state: each application id has the number of its last
+ * change, and the newest number is the agenda's. The changes after number
+ * `after` (0: all there are), oldest first, at most `most`; one for each
+ * application id, so none is ever lost. Returns how many. */
+struct cs_ownership {
+    uint64_t number, app;
+    bool owned;
+    struct cs_wall since;   /* as `at` of OWNED and DISOWNED */
+};
+size_t cs_agenda_changes(const struct cs_agenda *agenda, uint64_t after,
+                         struct cs_ownership *changes, size_t most);
+uint64_t cs_agenda_newest_change(const struct cs_agenda *agenda);
+
 /* -- the turn ------------------------------------------------------------ */
 
 /* Make runs of everything that is due. Never early. Bounded: at most `most`
@@ -189,8 +262,8 @@ bool cs_agenda_each_app(const struct cs_agenda *agenda, size_t *cursor,
 bool cs_agenda_collect(struct cs_agenda *agenda, struct cs_wall now,
                        struct cs_mono mono, size_t most);
 
-/* When there will be something to collect: `*wall` for calls, `*mono` for
- * back-offs; INT64_MAX for never. */
+/* When there will be something to collect or take: `*wall` for calls, `*mono`
+ * for back-offs and for room that time makes; INT64_MAX for never. */
 void cs_agenda_sleep(const struct cs_agenda *agenda, struct cs_wall *wall,
                      struct cs_mono *mono);
 
@@ -207,12 +280,20 @@ struct cs_attempt {
 };
 
 /* The next attempt that may be sent now; CS_NONE when nothing waits or the
- * limits are reached. Emits STARTED. */
+ * limits are reached. Emits STARTED for the first delivery of an attempt, and
+ * MISSED for a run that has waited for room until it was too late. */
 enum cs_status cs_agenda_take(struct cs_agenda *agenda, struct cs_wall now,
+                              struct cs_mono mono,
                               struct cs_attempt *attempt);
 
 /* What came back. */
-enum cs_delivery { CS_ANSWERED, CS_TIMED_OUT, CS_NOT_CONNECTED, CS_BROKEN };
+enum cs_delivery {
+    CS_ANSWERED,
+    CS_TIMED_OUT,                  /* the request was sent */
+    CS_NOT_CONNECTED,              /* nothing was sent */
+    CS_BROKEN,
+    CS_UNSENDABLE                  /* nothing ever can be, to this URL */
+};
 
 struct cs_result {
     enum cs_delivery delivery;
@@ -229,14 +310,16 @@ void cs_agenda_finish(struct cs_agenda *agenda, void *run,
                       const struct cs_result *result, struct cs_wall now,
                       struct cs_mono mono);
 
-/* The wall clock was set by `step_ns` (+ forward). Up to 3 h back, everything
- * that ran stays done and the calls wait; further back, every call is planned
- * anew. Forward needs nothing here: collect() applies the catch-up rule. */
+/* The wall clock was set by `step_ns` (+ forward). Forward, collect() applies
+ * the catch-up rule. Back, every call is planned anew from `now`: up to 3 h
+ * back, what ran does not run again, and what never ran does; further back
+ * everything runs. */
 void cs_agenda_step(struct cs_agenda *agenda, int64_t step_ns,
                     struct cs_wall now);
 
 struct cs_agenda_stats {
     size_t jobs, apps, owned, calls, waiting, in_flight, backing_off;
+    size_t lingering;           /* of those in flight: they count no more */
     uint64_t started, ended, skipped, missed;   /* since new */
 };
 /* Nobody will answer any more (the transfers were cut): every attempt in

@@ -140,13 +140,14 @@ static enum cs_status submit(struct cs_sched *sched,
     return cs_http_submit(sched->http, &request, error);
 }
 
-/* It never left: as if nobody had been there. */
+/* It never left: as if nobody had been there, or for good. */
 static void fail(struct cs_sched *sched, const struct cs_attempt *attempt,
                  const struct cs_error *error)
 {
     struct cs_result result = {
-        .delivery = CS_NOT_CONNECTED, .retry_after_s = -1, .outcome = "",
-        .detail = error->text,
+        .delivery = error->status == CS_SYNTAX ? CS_UNSENDABLE
+                                               : CS_NOT_CONNECTED,
+        .retry_after_s = -1, .outcome = "", .detail = error->text,
     };
     struct instant now;
 
@@ -167,15 +168,25 @@ static void submit_all(struct cs_sched *sched)
             fail(sched, &sched->loop.attempts[i], &error);
 }
 
-static void take(struct cs_sched *sched, struct instant now)
+/* Make runs of what is due, and take what may be sent. True when more is
+ * due. Nothing new is begun while the reader of events is
+ * behind; he wakes the thread. */
+static bool collect(struct cs_sched *sched, struct instant now)
 {
     struct cs_loop *loop = &sched->loop;
+    size_t room = cs_sched_room(sched, now.mono);
+    bool more;
 
     loop->taken = 0;
+    if (!room)
+        return false;
+    more = cs_agenda_collect(sched->agenda, now.wall, now.mono,
+                             room < COLLECT_MOST ? room : COLLECT_MOST);
     while (loop->taken < CS_BATCH
-           && cs_agenda_take(sched->agenda, now.wall,
+           && cs_agenda_take(sched->agenda, now.wall, now.mono,
                              &loop->attempts[loop->taken]) == CS_OK)
         loop->taken++;
+    return more;
 }
 
 /* -- the sleep ------------------------------------------------------------ */
@@ -266,9 +277,7 @@ static bool turn(struct cs_sched *sched, int *sleep_ms, struct cs_wall *wake)
     stays = sched->leaving == CS_STAYING;
     if (stays) {
         keep_seats(sched, now);
-        more = cs_agenda_collect(sched->agenda, now.wall, now.mono,
-                                 COLLECT_MOST);
-        take(sched, now);
+        more = collect(sched, now);
         *sleep_ms = plan_sleep(sched, now, more);
         *wake = sched->asleep_wall;
         sched->turns++;

@@ -157,6 +157,21 @@ struct cs_wall cs_plan_deadline(const struct cs_call *call,
                                : cs_plan_due(call, next_s);
 }
 
+bool cs_plan_ran(const struct cs_agenda *agenda, const struct cs_call *call,
+                 int64_t scheduled_s)
+{
+    int64_t due_ns = cs_plan_due(call, scheduled_s).ns;
+    int i;
+
+    if (!agenda->windows || scheduled_s >= call->made_s)
+        return agenda->windows && scheduled_s == call->made_s;
+    for (i = 0; i < agenda->windows; i++)
+        if (agenda->closed[i].from.ns <= due_ns
+            && due_ns <= agenda->closed[i].until.ns)
+            return true;
+    return false;
+}
+
 /* Would counting go on beyond COUNT_MOST, at the pace of its first steps? */
 static bool is_hopeless(int64_t first_s, int64_t at_s, int64_t last_s)
 {

@@ -18,6 +18,7 @@
 #define PER_PROCESS 32
 #define PER_APPLICATION 4
 #define EVENTS 8192
+#define EVENTS_LEAST 16
 #define FREE_TIMEOUT_MS 2000
 #define PAUSE_TIMEOUT_MS 2000
 
@@ -123,7 +124,9 @@ static void destroy(struct cs_sched *sched)
 static enum cs_status fill(struct cs_sched *sched,
                            const struct cs_sched_options *options)
 {
-    size_t events = options->events ? options->events : EVENTS;
+    size_t events = !options->events ? EVENTS
+                    : options->events < EVENTS_LEAST ? EVENTS_LEAST
+                    : options->events;
     enum cs_status status = cs_owner_init(
         &sched->owner, options->manual ? NULL : options->lease_directory);
 
@@ -265,6 +268,7 @@ static enum cs_status spawn(struct cs_sched *sched, struct cs_error *error)
     cs_sched_enter(sched);
     sched->leaving = CS_STAYING;
     sched->ended = sched->woken = false;
+    sched->last_read = cs_sched_mono(sched);
     cs_sched_leave(sched);
     status = cs_thread_start(&sched->thread, live, sched, error);
     sched->alive = status == CS_OK;

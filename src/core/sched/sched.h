@@ -23,7 +23,8 @@ struct cs_sched;
 
 struct cs_sched_options {
     struct cs_limits limits;
-    size_t events;                /* capacity of the ring; default 8192 */
+    size_t events;                /* capacity of the ring; default 8192, at
+                                     least 16 */
     const char *lease_directory;  /* NULL: own every application id at once */
     const char *user_agent;       /* NULL: "cronsched" */
     bool manual;
@@ -71,12 +72,25 @@ enum cs_status cs_sched_add(struct cs_sched *sched,
                             const struct cs_call_spec *spec, uint64_t *call,
                             struct cs_error *error);
 enum cs_status cs_sched_remove(struct cs_sched *sched, uint64_t call);
-enum cs_status cs_sched_fire(struct cs_sched *sched, uint64_t call,
+enum cs_status cs_sched_fire(struct cs_sched *sched,
+                             const struct cs_fire_spec *spec);
+enum cs_status cs_sched_skip(struct cs_sched *sched, uint64_t call,
                              int64_t scheduled_s);
+size_t cs_sched_changes(struct cs_sched *sched, uint64_t after,
+                        struct cs_ownership *changes, size_t most);
 
 /* Up to `most` events, oldest first; waits up to `timeout_ms` for the first
  * (0: do not wait). Returns how many; 0 also when the scheduler stops or
- * pauses. The events' details are the caller's. One reader at a time. */
+ * pauses. The events' details are the caller's. One reader at a time.
+ *
+ * OWNED and DISOWNED come first and are read from what cs_sched_changes tells,
+ * the last change of each application id: they cannot be lost. The others wait
+ * in a ring. While it is three quarters full nothing new is sent or skipped,
+ * for as long as somebody has read in the last 30 s; the last quarter is for
+ * how that ends which is under way, and what finds no room even there makes
+ * the ring larger. So a reader that comes at least every 30 s hears of every
+ * ENDED, SKIPPED, MISSED and FAULT; STARTED, RETRY, HELD and CLOCK give way to
+ * them. `events_dropped` counts. */
 size_t cs_sched_events(struct cs_sched *sched, struct cs_event *events,
                        size_t most, int32_t timeout_ms);
 
@@ -86,6 +100,7 @@ void cs_sched_interrupt(struct cs_sched *sched);
 struct cs_sched_stats {
     struct cs_agenda_stats agenda;
     uint64_t events_dropped, turns;
+    uint64_t ownership;           /* number of the newest change */
     bool running;
 };
 void cs_sched_stats(struct cs_sched *sched, struct cs_sched_stats *stats);

@@ -115,7 +115,22 @@ enum cs_status cs_sched_remove(struct cs_sched *sched, uint64_t call)
     return status;
 }
 
-enum cs_status cs_sched_fire(struct cs_sched *sched, uint64_t call,
+enum cs_status cs_sched_fire(struct cs_sched *sched,
+                             const struct cs_fire_spec *spec)
+{
+    enum cs_status status;
+
+    if (!cs_sched_is_ours(sched))
+        return CS_STATE;
+    cs_sched_enter(sched);
+    status = cs_agenda_fire(sched->agenda, spec, cs_sched_wall(sched),
+                            cs_sched_mono(sched));
+    cs_sched_wake(sched);
+    cs_sched_leave(sched);
+    return status;
+}
+
+enum cs_status cs_sched_skip(struct cs_sched *sched, uint64_t call,
                              int64_t scheduled_s)
 {
     enum cs_status status;
@@ -123,11 +138,24 @@ enum cs_status cs_sched_fire(struct cs_sched *sched, uint64_t call,
     if (!cs_sched_is_ours(sched))
         return CS_STATE;
     cs_sched_enter(sched);
-    status = cs_agenda_fire(sched->agenda, call, scheduled_s,
+    status = cs_agenda_skip(sched->agenda, call, scheduled_s,
                             cs_sched_wall(sched));
-    cs_sched_wake(sched);
+    wake_if_sooner(sched);
     cs_sched_leave(sched);
     return status;
+}
+
+size_t cs_sched_changes(struct cs_sched *sched, uint64_t after,
+                        struct cs_ownership *changes, size_t most)
+{
+    size_t count;
+
+    if (!cs_sched_is_ours(sched))
+        return 0;
+    cs_sched_enter(sched);
+    count = cs_agenda_changes(sched->agenda, after, changes, most);
+    cs_sched_leave(sched);
+    return count;
 }
 
 void cs_sched_stats(struct cs_sched *sched, struct cs_sched_stats *stats)
@@ -139,31 +167,73 @@ void cs_sched_stats(struct cs_sched *sched, struct cs_sched_stats *stats)
     cs_agenda_stats(sched->agenda, &stats->agenda);
     stats->events_dropped = sched->ring.dropped;
     stats->turns = sched->turns;
+    stats->ownership = cs_agenda_newest_change(sched->agenda);
     stats->running = sched->http && !sched->ended;
     cs_sched_leave(sched);
 }
 
 /* -- events --------------------------------------------------------------- */
 
+static bool has_news(const struct cs_sched *sched)
+{
+    return sched->ring.count > 0
+           || sched->told < cs_agenda_newest_change(sched->agenda);
+}
+
+/* Ownership, from where the reader has it. */
+static size_t tell_changes(struct cs_sched *sched, struct cs_event *events,
+                           size_t most)
+{
+    struct cs_ownership changes[CS_BATCH];
+    size_t i, count;
+
+    count = cs_agenda_changes(sched->agenda, sched->told, changes,
+                              most < CS_BATCH ? most : CS_BATCH);
+    for (i = 0; i < count; i++)
+        events[i] = (struct cs_event){
+            .kind = changes[i].owned ? CS_EVENT_OWNED : CS_EVENT_DISOWNED,
+            .app = changes[i].app, .at = changes[i].since,
+        };
+    if (count)
+        sched->told = changes[count - 1].number;
+    return count;
+}
+
+static size_t read_events(struct cs_sched *sched, struct cs_event *events,
+                          size_t most)
+{
+    bool was_behind = !cs_sched_room(sched, cs_sched_mono(sched));
+    size_t told, count = 0;
+
+    while (count < most
+           && (told = tell_changes(sched, events + count, most - count)))
+        count += told;
+    while (count < most
+           && cs_ring_pop(&sched->ring, &events[count]) == CS_OK)
+        count++;
+    sched->last_read = cs_sched_mono(sched);
+    if (was_behind)
+        cs_sched_wake(sched);
+    return count;
+}
+
 size_t cs_sched_events(struct cs_sched *sched, struct cs_event *events,
                        size_t most, int32_t timeout_ms)
 {
     int64_t deadline;
-    size_t count = 0;
+    size_t count;
 
     if (!cs_sched_is_ours(sched))
         return 0;
     cs_sched_enter(sched);
     if (timeout_ms > 0) {
         deadline = cs_gate_deadline(timeout_ms);
-        while (!sched->ring.count && !sched->interrupted
+        while (!has_news(sched) && !sched->interrupted
                && cs_gate_wait(&sched->gate, deadline))
             ;
         sched->interrupted = false;
     }
-    while (count < most
-           && cs_ring_pop(&sched->ring, &events[count]) == CS_OK)
-        count++;
+    count = read_events(sched, events, most);
     cs_sched_leave(sched);
     return count;
 }

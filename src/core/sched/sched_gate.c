@@ -9,6 +9,7 @@
 #include "core/base/mem.h"
 
 #define TELL_STEP_NS CS_NS_PER_S
+#define ABSENT_NS (30 * CS_NS_PER_S)   /* a reader that is not waited for */
 
 bool cs_sched_is_ours(const struct cs_sched *sched)
 {
@@ -34,11 +35,51 @@ void cs_sched_leave(struct cs_sched *sched)
     cs_gate_leave(&sched->gate);
 }
 
+/* What gives way when the reader is behind: the log only. */
+static bool is_passing(enum cs_event_kind kind)
+{
+    return kind == CS_EVENT_STARTED || kind == CS_EVENT_RETRY
+           || kind == CS_EVENT_HELD || kind == CS_EVENT_CLOCK;
+}
+
+/* Who has gone for long is not waited for, nor is memory spent on him. */
+static bool is_absent(const struct cs_sched *sched, struct cs_mono now)
+{
+    return now.ns - sched->last_read.ns > ABSENT_NS;
+}
+
+/* The last quarter is for the ends of what is under way. */
+static size_t free_quarters(const struct cs_sched *sched)
+{
+    size_t most = sched->ring.capacity - sched->ring.capacity / 4;
+
+    return sched->ring.count < most ? most - sched->ring.count : 0;
+}
+
+size_t cs_sched_room(const struct cs_sched *sched, struct cs_mono now)
+{
+    return is_absent(sched, now) ? SIZE_MAX : free_quarters(sched);
+}
+
+static enum cs_status push(struct cs_sched *sched, struct cs_event *event)
+{
+    if (is_passing(event->kind) && !free_quarters(sched)) {
+        sched->ring.dropped++;
+        return CS_NONE;
+    }
+    if (sched->ring.count == sched->ring.capacity
+        && !is_absent(sched, cs_sched_mono(sched)))
+        (void)cs_ring_grow(&sched->ring);   /* or the push is refused */
+    return cs_ring_push(&sched->ring, event);
+}
+
 void cs_sched_emit(void *context, struct cs_event *event)
 {
     struct cs_sched *sched = context;
 
-    if (cs_ring_push(&sched->ring, event) == CS_OK)
+    if (event->kind == CS_EVENT_OWNED || event->kind == CS_EVENT_DISOWNED)
+        sched->has_events = true;   /* it is state, the reader looks there */
+    else if (push(sched, event) == CS_OK)
         sched->has_events = true;
     else
         cs_event_fini(event);   /* the ring has counted it */

@@ -104,7 +104,7 @@ enum cs_status cs_sched_take(struct cs_sched *sched,
         return CS_NOMEM;
     cs_sched_enter(sched);
     status = cs_agenda_take(sched->agenda, cs_sched_wall(sched),
-                            &delivery->attempt);
+                            cs_sched_mono(sched), &delivery->attempt);
     if (status == CS_OK) {
         status = cs_sched_sign(sched, &delivery->attempt, &block->headers,
                                block->list);

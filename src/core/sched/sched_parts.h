@@ -13,7 +13,7 @@
  *   read only      pid, manual, limits, user_agent, clock (its functions)
  *   `gate`         agenda, ring, manual_clock, owner, http (the pointer),
  *                  asleep_*, woken, leaving, ended, detached, interrupted,
- *                  has_events, turns, faulted. Held for a few lines, never
+ *                  has_events, turns, faulted, told, last_read. Held for a few lines, never
  *                  while sending.
  *   `life`         thread, state, pauses: held while the thread is started
  *                  or ended, and never taken by it.
@@ -76,6 +76,9 @@ struct cs_sched {
     bool interrupted, has_events, faulted;
     uint8_t leaving;               /* enum cs_leaving */
     uint64_t turns;
+    uint64_t told;                 /* the newest change of ownership that the
+                                      reader has heard of */
+    struct cs_mono last_read;      /* when the reader came last */
 
     struct cs_gate life;
     struct cs_thread thread;
@@ -113,6 +116,10 @@ void cs_sched_wake(struct cs_sched *sched);
 /* Inside the gate: into the ring, or counted. The scheduler has trouble. */
 void cs_sched_emit(void *sched, struct cs_event *event);
 void cs_sched_fault(struct cs_sched *sched, const char *text);
+
+/* Inside the gate: how many events may still be made by what is new; 0 while
+ * the reader has to catch up. */
+size_t cs_sched_room(const struct cs_sched *sched, struct cs_mono now);
 
 /* Inside the gate: the wall clock was set. */
 void cs_sched_step(struct cs_sched *sched, int64_t step_ns,

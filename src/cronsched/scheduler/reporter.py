@@ -59,6 +59,7 @@ class Reporter:
             'ended': self._tell_ended,
             'skipped': self._tell_skipped,
             'missed': self._tell_missed,
+            'held': self._tell_held,
             'clock': self._tell_clock,
             'fault': self._tell_fault,
         }
@@ -152,9 +153,17 @@ class Reporter:
             log.info('%s ran elsewhere', self._title(event))
         elif event.outcome in ('skipped_paused', 'skipped_overlap'):
             log.info('%s was %s', self._title(event), event.outcome.replace('_', ', '))
+        elif event.retry_at:
+            self._retry(event)
         else:
             self._record(event)
             _alarm(f'{self._title(event)} {_reason(event)}')
+
+    def _retry(self, event: Event) -> None:
+        self._tell_retry(event)
+        self._state.native.fire(
+            event.call, event.scheduled, attempt=event.attempt + 1, at=event.retry_at
+        )
 
     def _tell_success(self, event: Event) -> None:
         title = self._title(event)
@@ -164,12 +173,23 @@ class Reporter:
             log.info('%s finished in %.3fs', title, event.took)
 
     def _tell_skipped(self, event: Event) -> None:
-        log.warning('%s was skipped: its last run still executes', self._title(event))
+        log.warning('%s was skipped: %s', self._title(event), event.detail)
         self._record(event)
 
     def _tell_missed(self, event: Event) -> None:
         log.warning('%s missed %s run(s)', self._title(event), _count(event))
         self._record(event)
+
+    def _tell_held(self, event: Event) -> None:
+        """The run before was sent; does it execute?"""
+        app, job = self._app(event), self._job(event)
+        if app.site.ledger is None:
+            return
+        rows = app.site.ledger.history(
+            application_id=app.application_id, job=job.name, limit=10
+        )
+        if any(row.state == 'running' for row in rows):
+            self._state.native.skip(event.call, event.scheduled)
 
     def _tell_clock(self, event: Event) -> None:
         log.info('The clock was set by %+.3f s', event.step)

@@ -179,7 +179,7 @@ class VirtualClock:
             return run(self.app, job, path=path or self.paths[0])
 
     def _observe(self, event: Event, answer: Answer | None) -> None:
-        if event.kind not in ('ended', 'skipped', 'missed'):
+        if event.kind not in ('ended', 'skipped', 'missed') or event.retry_at:
             return
         job = self._service.jobs[event.job]
         answer = answer if event.kind == 'ended' else None

@@ -10,9 +10,8 @@ Example::
 The headers are made in C (`src/core/http/sign.h`): Standard Webhooks 1.0 over an
 empty body, plus `Cronsched-Scheduled` and `Cronsched-Attempt`. The signed
 content is ``<webhook-id>.<webhook-timestamp>.``, and the id is a hash of
-application id, job and scheduled time, so a request is good for one run only.
-The attempt is not signed. Who changes it gains nothing: the ledger grants a
-further attempt only to a timestamp newer than the last, and that is signed.
+application id, job and scheduled time, with the attempt behind it from the
+second on, so a request is good for one attempt of one run only.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ class Signed:
     """What a request proves."""
 
     run: Run
-    attempt: int     # not covered by the signature, see the module
+    attempt: int     # from 1
     timestamp: int   # UTC seconds
 
 
@@ -78,12 +77,12 @@ def verify(
     attempt = int(_strict(found, 'cronsched-attempt', ATTEMPT))
     scheduled = _epoch(_strict(found, 'cronsched-scheduled', SCHEDULED))
     run = Run(application_id, job, scheduled)
-    run_id = _run_id(run)
-    if not _same(found.get('webhook-id', ''), run_id):
-        raise Refused('the id is that of another run')
+    message_id = _message_id(run, attempt)
+    if not _same(found.get('webhook-id', ''), message_id):
+        raise Refused('the id is that of another run or attempt')
     if not -TOLERANCE <= now - timestamp <= tolerance:   # so that NaN is refused
         raise Refused(f'signed at {timestamp}, which is {now - timestamp:.0f} s ago')
-    if not _is_signed(found.get('webhook-signature', ''), f'{run_id}.{timestamp}.', keys):
+    if not _is_signed(found.get('webhook-signature', ''), f'{message_id}.{timestamp}.', keys):
         raise Refused('no signature is right')
     return Signed(run, attempt, timestamp)
 
@@ -123,6 +122,11 @@ def _epoch(scheduled: str) -> int:
         return int(datetime.fromisoformat(scheduled).timestamp())
     except ValueError:
         raise Refused('cronsched-scheduled is not a time') from None
+
+
+def _message_id(run: Run, attempt: int) -> str:
+    run_id = _run_id(run)
+    return run_id if attempt == 1 else f'{run_id}_{attempt}'
 
 
 def _run_id(run: Run) -> str:
