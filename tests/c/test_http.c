@@ -1,6 +1,8 @@
 /* Against a real server on loopback. libcurl's own allocations go through
  * the allocator seam too, so that torture reaches them. */
 #include <curl/curl.h>
+#include <arpa/inet.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
@@ -565,7 +567,7 @@ static void test_a_resolver_that_hangs_holds_up_nothing(void)
     CHECK_INT(cs_http_submit(http, &request, NULL), CS_OK);
     request.url = server_url(&server, "/status/200");
     CHECK_INT(send_it(http, &request).status, 200);
-    CHECK_INT(await(http).error, CS_HTTP_TIMED_OUT);
+    CHECK_INT(await(http).error, CS_HTTP_NOT_CONNECTED);
     request.url = "http://slower.invalid/";
     CHECK_INT(cs_http_submit(http, &request, NULL), CS_OK);
     while (resolving < 2)
@@ -722,6 +724,84 @@ static void test_a_forked_child_abandons_and_the_parent_goes_on(void)
     close(ends[1]);
 }
 
+/* A listener whose queue is full: further connections are left unanswered.
+ * Its port; the descriptors are in `fds`. */
+static int make_full_listener(int fds[8])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t size = sizeof address;
+    int i;
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    fds[0] = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK_INT(bind(fds[0], (struct sockaddr *)&address, size), 0);
+    CHECK_INT(listen(fds[0], 0), 0);
+    CHECK_INT(getsockname(fds[0], (struct sockaddr *)&address, &size), 0);
+    for (i = 1; i < 8; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(fds[i], (struct sockaddr *)&address, size);
+    }
+    return ntohs(address.sin_port);
+}
+
+/* Nothing was sent: as refused. And the number of the socket that was given
+ * up is somebody else's when a child forgets ours. */
+static void test_no_connection_in_time_is_as_refused(void)
+{
+    struct cs_http *http = make(2);
+    struct cs_http_request request;
+    int fds[8], taken[16], i, wrong = 0;
+    char url[64];
+    pid_t child;
+
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", make_full_listener(fds));
+    request = request_for(url);
+    request.connect_timeout_ms = 100;
+    CHECK_INT(send_it(http, &request).error, CS_HTTP_NOT_CONNECTED);
+    request.connect_timeout_ms = 10000;
+    request.timeout_ms = 100;
+    CHECK_INT(send_it(http, &request).error, CS_HTTP_NOT_CONNECTED);
+    for (i = 0; i < 16; i++)
+        taken[i] = dup(0);
+    child = fork();
+    if (child == 0) {
+        cs_http_abandon(http);
+        for (i = 0; i < 16; i++)
+            wrong += fcntl(taken[i], F_GETFD) < 0;
+        _exit(wrong);
+    }
+    CHECK_INT(waitpid(child, &wrong, 0), child);
+    CHECK_INT(wrong, 0);
+    for (i = 0; i < 16; i++)
+        close(taken[i]);
+    for (i = 0; i < 8; i++)
+        close(fds[i]);
+    cs_http_free(http);
+}
+
+/* The numbers of the open descriptors that an exec would leave open. */
+static int count_inheritable(void)
+{
+    int fd, count = 0;
+
+    for (fd = 3; fd < 1000; fd++)
+        count += fcntl(fd, F_GETFD) == 0;
+    return count;
+}
+
+static void test_nothing_of_ours_survives_an_exec(void)
+{
+    int before = count_inheritable();
+    struct cs_http *http = make(2);
+    struct cs_http_request request =
+        request_for(server_url(&server, "/status/200"));
+
+    request.reuse = true;   /* the connection stays */
+    CHECK_INT(send_it(http, &request).status, 200);
+    CHECK_INT(count_inheritable(), before);
+    cs_http_free(http);
+}
+
 /* -- no memory ------------------------------------------------------------ */
 
 static char *copy_text(const char *text)
@@ -810,6 +890,8 @@ int main(void)
     test_a_cancelled_request_has_no_answer();
     test_free_cuts_what_is_in_flight();
     test_a_forked_child_abandons_and_the_parent_goes_on();
+    test_no_connection_in_time_is_as_refused();
+    test_nothing_of_ours_survives_an_exec();
     test_no_allocation_that_fails_does_harm();
     curl_global_cleanup();
     server_stop(&server);

@@ -8,10 +8,6 @@
  */
 #include "core/http/http.h"
 
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "core/http/http_parts.h"
 #include "core/base/mem.h"
 #include "core/base/thread.h"
@@ -24,8 +20,7 @@ struct cs_http {
     struct cs_http_link active, done, idle;
     size_t active_count, idle_count;
     size_t connections;
-    int *sockets;                /* Owned; what a forked child must close. */
-    size_t sockets_count, sockets_size;
+    struct cs_http_sockets sockets;   /* what a forked child must close */
 };
 
 /* -- lists --------------------------------------------------------------- */
@@ -67,44 +62,6 @@ static struct cs_http_transfer *find_tag(struct cs_http_link *head,
     while (link != head && owner_of(link)->answer.tag != tag)
         link = link->next;
     return link == head ? NULL : owner_of(link);
-}
-
-/* -- sockets ------------------------------------------------------------- */
-
-/* Sockets are opened here to be close-on-exec whatever libcurl's version, and
- * to be known in a forked child. */
-static curl_socket_t open_socket(void *context, curlsocktype purpose,
-                                 struct curl_sockaddr *address)
-{
-    struct cs_http *http = context;
-    int fd;
-
-    (void)purpose;
-#ifdef SOCK_CLOEXEC
-    fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
-                address->protocol);
-#else
-    fd = socket(address->family, address->socktype, address->protocol);
-    if (fd >= 0)
-        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);   /* cannot fail */
-#endif
-    if (fd < 0)
-        return CURL_SOCKET_BAD;
-    if (http->sockets_count < http->sockets_size)
-        http->sockets[http->sockets_count++] = fd;
-    return fd;
-}
-
-static int close_socket(void *context, curl_socket_t fd)
-{
-    struct cs_http *http = context;
-
-    for (size_t i = 0; i < http->sockets_count; i++)
-        if (http->sockets[i] == fd) {
-            http->sockets[i] = http->sockets[--http->sockets_count];
-            break;
-        }
-    return close(fd);
 }
 
 /* -- transfers ----------------------------------------------------------- */
@@ -163,10 +120,10 @@ static void set_callbacks(struct cs_http *http,
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, cs_http_on_body);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
-    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, http);
-    (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
-    (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, http);
+    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, cs_http_open);
+    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &http->sockets);
+    (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, cs_http_close);
+    (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, &http->sockets);
 }
 
 /* In no list yet. NULL when out of memory. */
@@ -375,13 +332,9 @@ enum cs_status cs_http_new(size_t connections, struct cs_http **http)
     link_init(&made->done);
     link_init(&made->idle);
     made->connections = connections;
-    /* Two for each: libcurl tries IPv6 and IPv4 at the same time. Sockets
-     * over that are not known to a forked child, which then keeps them. */
-    made->sockets_size = 2 * connections + 8;
-    made->sockets = cs_mem_zalloc(made->sockets_size, sizeof *made->sockets);
-    made->multi = curl_multi_init();
+    made->multi = cs_http_private_multi();
     made->url = curl_url();
-    if (!made->sockets || !made->multi || !made->url) {
+    if (!made->multi || !made->url) {
         cs_http_free(made);
         return CS_NOMEM;
     }
@@ -421,17 +374,12 @@ void cs_http_free(struct cs_http *http)
     if (http->multi)
         (void)curl_multi_cleanup(http->multi);   /* it is empty */
     curl_url_cleanup(http->url);
-    cs_mem_free(http->sockets);
+    cs_http_sockets_fini(&http->sockets);
     cs_mem_free(http);
 }
 
 void cs_http_abandon(struct cs_http *http)
 {
-    if (!http)
-        return;
-    /* close() says nothing to the other side while the parent has the socket
-     * open, and without it the other side would not see the parent's end. */
-    for (size_t i = 0; i < http->sockets_count; i++)
-        (void)close(http->sockets[i]);   /* nothing to be done about it */
-    http->sockets_count = 0;
+    if (http)
+        cs_http_sockets_abandon(&http->sockets);
 }

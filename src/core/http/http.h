@@ -43,8 +43,9 @@ struct cs_http_request {
 
 enum cs_http_error {
     CS_HTTP_DONE,          /* an answer came; look at `status` */
-    CS_HTTP_TIMED_OUT,     /* while connecting, or after sending */
-    CS_HTTP_NOT_CONNECTED, /* refused, unresolved, TLS: nothing was sent */
+    CS_HTTP_TIMED_OUT,     /* after sending */
+    CS_HTTP_NOT_CONNECTED, /* refused, unresolved, TLS, or no connection in
+                              time: nothing was sent */
     CS_HTTP_BROKEN         /* the connection ended without a whole answer */
 };
 

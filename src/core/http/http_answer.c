@@ -154,13 +154,14 @@ static enum cs_http_error classify(const struct cs_http_transfer *transfer,
 
     if (code == CURLE_OK || transfer->cut)
         return CS_HTTP_DONE;
-    if (code == CURLE_OPERATION_TIMEDOUT)
-        return CS_HTTP_TIMED_OUT;
     /* The bytes of the request that went out decide, not the code: many of
      * libcurl's codes can come before as well as after them. */
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE,
                             &sent);   /* cannot fail */
-    return sent > 0 ? CS_HTTP_BROKEN : CS_HTTP_NOT_CONNECTED;
+    if (sent == 0)
+        return CS_HTTP_NOT_CONNECTED;
+    return code == CURLE_OPERATION_TIMEDOUT ? CS_HTTP_TIMED_OUT
+                                            : CS_HTTP_BROKEN;
 }
 
 void cs_http_answer_end(struct cs_http_transfer *transfer, CURLcode code,

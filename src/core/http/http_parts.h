@@ -1,6 +1,6 @@
-/* What the files of the room http share: http.c (transfers and connections),
- * http_request.c (what is sent), http_answer.c (what comes back) and
- * http_reason.c (why nothing did). The only include of curl.
+/* What the files of the room http share: http.c (transfers), http_request.c
+ * (what is sent), http_answer.c (what comes back), http_reason.c (why nothing
+ * did) and http_socket.c (the descriptors). The only include of curl.
  */
 #ifndef CS_HTTP_PARTS_H
 #define CS_HTTP_PARTS_H
@@ -23,6 +23,30 @@
 #endif
 
 struct cs_http_link { struct cs_http_link *prev, *next; };
+
+/* A descriptor of ours. Its number alone says little: libcurl may have closed
+ * it without a word, and somebody else may have got it. */
+struct cs_http_socket { int fd; uint64_t device, inode; };
+
+/* Changed inside the fork guard only, so that a child finds it whole. */
+struct cs_http_sockets {
+    struct cs_http_socket *list;   /* Owned. */
+    size_t count, size;
+};
+
+/* libcurl's callbacks; the context is a struct cs_http_sockets. Every socket
+ * is close-on-exec, whatever libcurl's version. */
+curl_socket_t cs_http_open(void *context, curlsocktype purpose,
+                           struct curl_sockaddr *address);
+int cs_http_close(void *context, curl_socket_t fd);
+
+/* In a forked child: close what is ours. Async-signal-safe. */
+void cs_http_sockets_abandon(struct cs_http_sockets *sockets);
+void cs_http_sockets_fini(struct cs_http_sockets *sockets);
+
+/* A multi handle whose own descriptors do not survive an exec. NULL when out
+ * of memory. */
+CURLM *cs_http_private_multi(void);
 
 /* One request and its answer. */
 struct cs_http_transfer {
