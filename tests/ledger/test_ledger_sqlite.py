@@ -106,7 +106,8 @@ def test_all_its_files_are_private(ledger: SQLiteLedger, path: Path) -> None:
     finally:
         os.umask(before)
     files = sorted(path.parent.iterdir())
-    assert [file.name.removeprefix(path.name) for file in files] == ['', '-shm', '-wal']
+    assert [file.name.removeprefix(path.name) for file in files] == [
+        '', '-alive', '-shm', '-wal']
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
@@ -124,11 +125,14 @@ def test_a_link_is_refused(ledger: SQLiteLedger, path: Path) -> None:
     refused(ledger, 'no file of this user')
 
 
-def test_closing_leaves_one_file_and_no_descriptor(ledger: SQLiteLedger, path: Path) -> None:
+def test_closing_leaves_no_companion_and_no_descriptor(ledger: SQLiteLedger, path: Path) -> None:
     before = len(os.listdir('/dev/fd'))
-    ledger.claim(ROW)
+    claim = ledger.claim(ROW)
     ledger.close()
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert len(os.listdir('/dev/fd')) == before + 1   # it executes a run
+    ledger.finish(claim, 'ok', took=0.1)
+    ledger.close()
+    assert sorted(file.name for file in path.parent.iterdir()) == [path.name, f'{path.name}-alive']
     assert len(os.listdir('/dev/fd')) == before
 
 

@@ -24,6 +24,7 @@ __all__ = ['Answer', 'explain', 'schedule_of', 'time_text']
 SENTENCES: Final = {
     'ok': 'ran from {started} to {ended}, ok',
     'running': 'runs since {started}, in process {pid} on {host}',
+    'queued': 'waits until the run before it has ended',
     'failed': 'ran at {started} and failed',
     'timed_out': 'was given up by its sender at {ended}, after its timeout',
     'unreachable': 'was sent, but no server answered until {ended}',

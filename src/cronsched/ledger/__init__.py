@@ -12,20 +12,30 @@ Example::
 job, scheduled) in a store that all receivers share.
 """
 
-from cronsched.ledger.protocol import (
+from cronsched.ledger.protocol import Ledger
+from cronsched.ledger.values import (
+    BUCKETS,
     OUTCOMES,
     Application,
     Claim,
+    Declared,
+    Due,
+    Executing,
     KnownJob,
-    Ledger,
     LedgerError,
+    Missed,
+    Owner,
+    PastJob,
+    Pause,
     Plan,
     Row,
     Run,
+    Total,
 )
 
 __all__ = [
-    'OUTCOMES', 'Application', 'Claim', 'KnownJob', 'Ledger', 'LedgerError', 'Plan', 'Row', 'Run',
+    'BUCKETS', 'OUTCOMES', 'Application', 'Claim', 'Declared', 'Due', 'Executing', 'KnownJob',
+    'Ledger', 'LedgerError', 'Missed', 'Owner', 'PastJob', 'Pause', 'Plan', 'Row', 'Run', 'Total',
     'open_ledger',
 ]
 

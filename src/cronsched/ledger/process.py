@@ -2,13 +2,21 @@
 
 Example::
 
-    here = Process.current()      # goes into the row of a claim
-    row_process.is_gone()         # it died; nobody executes the run any more
+    here = Process.current()      # what identifies this process
+    judge(process, held=None)     # True: it lives; False: it is dead; None: who knows
 
 A pid alone is not enough, as it is given anew: the start time is compared
 too (proc_pid_stat(5), field 22). A pid means something in one boot and one
-pid namespace only; `place` names both. Without /proc (macOS) place and start
-time are empty and only the pid is looked at: a run whose pid was given to
+pid namespace only. A host name says nothing: two machines may have the same
+one, and a container gets another each time it is made. So a machine is its
+/etc/machine-id, which two containers of one machine need not share, and a
+running kernel is its boot id, which they do.
+
+Across pid namespaces a pid cannot be looked up. There the kernel itself says
+who lives: by a lock that it takes back when its holder dies (`held`, see
+`cronsched.ledger.sqlite.presence`).
+
+Without /proc (macOS) only the pid is looked at: a run whose pid was given to
 another process is then lost by its timeout alone.
 """
 
@@ -19,6 +27,7 @@ import socket
 from dataclasses import dataclass
 from functools import lru_cache
 
+MACHINE_ID = '/etc/machine-id'
 BOOT_ID = '/proc/sys/kernel/random/boot_id'
 FIRST_AFTER_NAME = 3     # the fields of stat count from 1; the name is the 2nd
 STATE, START_TIME = 3, 22
@@ -27,12 +36,15 @@ DEAD = frozenset('ZXx')
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process, wherever and whenever it ran."""
+    """One process, wherever and whenever it ran. Texts are '' where unknown.
+    `host` is for people only."""
 
-    host: str
-    place: str      # boot id, slash, pid namespace; '' where unknown
+    machine: str
+    boot: str
+    namespace: str  # of pids
     pid: int
     started: int    # clock ticks after boot; 0 where unknown
+    host: str
 
     @classmethod
     def current(cls) -> Process:
@@ -41,27 +53,50 @@ class Process:
     def is_here(self) -> bool:
         """Whether its pid can be looked up from this process."""
         here = Process.current()
-        return (self.host, self.place) == (here.host, here.place)
+        return (self.boot, self.namespace) == (here.boot, here.namespace) and bool(
+            self.boot or self._is_same_machine())
 
-    def is_gone(self) -> bool:
-        """Whether it surely does not run any more. False for what cannot be
-        known: another machine, another container."""
-        if not self.is_here():
-            return self._booted_before()
-        if not _exists(self.pid):
-            return True
-        stat = _stat(self.pid)
-        if stat is None or not self.started:
-            return False   # hidden from us (mount option hidepid), or no /proc
-        if int(stat[START_TIME - FIRST_AFTER_NAME]) != self.started:
-            return True
-        return stat[STATE - FIRST_AFTER_NAME] in DEAD and not _has_threads(self.pid)
-
-    def _booted_before(self) -> bool:
+    def is_of_an_earlier_boot(self) -> bool:
+        """Whether its machine was started anew since."""
         here = Process.current()
-        if self.host != here.host or not (self.place and here.place):
-            return False
-        return self.place.partition('/')[0] != here.place.partition('/')[0]
+        return bool(self._is_same_machine() and self.boot and here.boot
+                    and self.boot != here.boot)
+
+    def _is_same_machine(self) -> bool:
+        here = Process.current()
+        # Nothing but the name is known where there is no machine id (macOS).
+        if not (self.machine or here.machine):
+            return self.host == here.host and not (self.boot or here.boot)
+        return self.machine == here.machine
+
+
+def judge(process: Process, held: bool | None) -> bool | None:
+    """Whether `process` lives; None where that cannot be known: on another
+    machine, or in a container that had no lock to hold. `held`: whether the
+    kernel says that its lock is held; None if it has none."""
+    if process.is_of_an_earlier_boot():
+        return False
+    if process.is_here():
+        # A child that a server made below Python may hold its parent's lock,
+        # so the pid says more.
+        return _lives(process)
+    here = Process.current()
+    if process.boot and process.boot == here.boot:
+        return held
+    # A container without a machine id: whoever can lock the file is on the
+    # machine that has it. Of another machine nothing is known.
+    return None if process.machine and here.machine else held
+
+
+def _lives(process: Process) -> bool:
+    if not _exists(process.pid):
+        return False
+    stat = _stat(process.pid)
+    if stat is None or not process.started:
+        return True   # hidden from us (mount option hidepid), or no /proc
+    if int(stat[START_TIME - FIRST_AFTER_NAME]) != process.started:
+        return False
+    return stat[STATE - FIRST_AFTER_NAME] not in DEAD or _has_threads(process.pid)
 
 
 @lru_cache(maxsize=1)
@@ -69,14 +104,22 @@ def _current(pid: int) -> Process:
     # Kept for this pid: a forked child asks with another.
     stat = _stat(pid)
     started = int(stat[START_TIME - FIRST_AFTER_NAME]) if stat else 0
-    return Process(socket.gethostname(), _place(), pid, started)
+    return Process(
+        _first_line(MACHINE_ID), _first_line(BOOT_ID), _namespace(), pid, started,
+        socket.gethostname())
 
 
-def _place() -> str:
+def _first_line(path: str) -> str:
     try:
-        with open(BOOT_ID, encoding='ascii') as file:
-            boot = file.read().strip()
-        return f'{boot}/{os.readlink("/proc/self/ns/pid")}'
+        with open(path, encoding='ascii', errors='replace') as file:
+            return file.readline().strip()
+    except OSError:
+        return ''
+
+
+def _namespace() -> str:
+    try:
+        return os.readlink('/proc/self/ns/pid')
     except OSError:
         return ''
 

@@ -1,8 +1,10 @@
-"""Whether a run that was claimed before may be executed once more; no store.
+"""Whether a run that was claimed before may be executed once more, and when;
+no store.
 
 Example::
 
-    again(known, attempt=2, timestamp=1792000007, retries=3)
+    again(known, attempt=2, stamp=(0, 1792000007), retries=3)
+    backoff(2.0, attempt=3)       # 8.0 seconds after the third attempt
 """
 
 from __future__ import annotations
@@ -12,7 +14,13 @@ from typing import Final, Literal
 
 REPEATABLE: Final = frozenset(('failed', 'timed_out', 'unreachable', 'lost'))
 
-Verdict = Literal['granted', 'duplicate', 'lost', 'replayed']
+LONGEST_BACKOFF: Final = 600.0   # seconds
+
+Verdict = Literal['granted', 'duplicate', 'executing', 'lost', 'replayed']
+
+# Epoch and time of a signed request: of two, the greater is newer, also where
+# the next owner's clock is behind that of the last. None: it was not signed.
+Stamp = tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +30,20 @@ class Known:
 
     state: str
     attempt: int
-    timestamp: int | None
+    stamp: Stamp
     executing: bool
 
 
 def again(
-    known: Known, *, attempt: int, timestamp: int | None, retries: int,
+    known: Known, *, attempt: int, stamp: Stamp, retries: int,
 ) -> tuple[Verdict, int]:
     """The answer to a further claim of a run, and which attempt it would be.
     A run that was lost may be asked for with the attempt that was lost, as
     the next owner does not know of it."""
-    if known.executing or known.state not in REPEATABLE:
+    if known.executing:
+        is_next = known.attempt < attempt <= retries + 1
+        return 'executing' if is_next else 'duplicate', known.attempt
+    if known.state not in REPEATABLE:
         return 'duplicate', known.attempt
     was_lost = known.state == 'lost'
     refused: Verdict = 'lost' if was_lost else 'duplicate'
@@ -41,15 +52,20 @@ def again(
     attempt = max(attempt, known.attempt + 1)
     if attempt > retries + 1:
         return refused, known.attempt
-    if not _is_newer(timestamp, known.timestamp, or_same=was_lost):
+    if not _is_newer(stamp, known.stamp, or_same=was_lost):
         return 'replayed', known.attempt
     return 'granted', attempt
 
 
-def _is_newer(timestamp: int | None, than: int | None, *, or_same: bool) -> bool:
-    """An unsigned request (None) never follows a signed one. The next owner
-    may repeat what was lost within the second in which it was sent; who
-    replays the request then gets no more than that repetition."""
-    if than is None or timestamp is None:
+def _is_newer(stamp: Stamp, than: Stamp, *, or_same: bool) -> bool:
+    """An unsigned request never follows a signed one. The next owner may
+    repeat what was lost within the second in which it was sent; who replays
+    the request then gets no more than that repetition."""
+    if than is None or stamp is None:
         return than is None
-    return timestamp > than or (or_same and timestamp == than)
+    return stamp > than or (or_same and stamp == than)
+
+
+def backoff(first: float, attempt: int) -> float:
+    """Seconds between the end of an attempt and the next one."""
+    return float(min(first * 2.0 ** min(attempt - 1, 60), LONGEST_BACKOFF))

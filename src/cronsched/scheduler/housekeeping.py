@@ -49,7 +49,7 @@ class Housekeeping:
         # Those with a ledger; without one there is nothing to keep.
         self._owned: dict[str, BoundApplication] = {}
         # Bounded: of a ledger that is away for days, the log tells the rest.
-        self._late: deque[Callable[[], None]] = deque(maxlen=MOST_LATE)
+        self._late: deque[Callable[[], object]] = deque(maxlen=MOST_LATE)
         self._in_trouble = False
         self._dropped = 0
         self._doubtful: float | None = None   # until when; UTC seconds
@@ -199,7 +199,7 @@ class Housekeeping:
 
     # -- when the ledger cannot be used --------------------------------------
 
-    def write(self, action: Callable[[], None]) -> None:
+    def write(self, action: Callable[[], object]) -> None:
         """Do it now, or when the ledger can be used again: then everything
         in order, as each is to have its record."""
         self._late.append(action)

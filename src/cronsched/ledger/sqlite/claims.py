@@ -1,27 +1,48 @@
 """What happens to a run, as SQL inside one transaction that writes.
 
 A claim is one INSERT that the primary key lets through once; the rest of this
-module is what it may find when it comes second. Each function gets the
-connection of a `Store.write()` and reads or changes nothing outside of it.
+module is what it may find when it comes second, or what hinders it. Each
+function gets the connection of a `Store.write()` and reads or changes nothing
+outside of it.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import threading
 from dataclasses import dataclass
 from typing import Literal
 
 from cronsched.ledger.process import Process
-from cronsched.ledger.protocol import Claim, Run
-from cronsched.ledger.rules import Known, again
-from cronsched.ledger.sqlite.ends import Job, end, is_requested, job_of, note_newest, settle
+from cronsched.ledger.rules import Known, Stamp, again
+from cronsched.ledger.sqlite.ends import settle
+from cronsched.ledger.sqlite.jobs import Job, job_of, requested_by
+from cronsched.ledger.sqlite.presence import Presence
+from cronsched.ledger.sqlite.totals import count_end
+from cronsched.ledger.values import Claim, Run
 
-# What the sender says of a timeout wins over what `recover` would, in seconds.
+# What the sender says of a timeout wins over what `settle` would, in seconds.
 GRACE = 5.0
+
+# A record that was made so many seconds ahead of the clock was made while it
+# was wrong: what it says never happened.
+TRUSTED_AHEAD = 2.0
 
 STARTED_BEFORE = (
     'SELECT max(scheduled) FROM runs WHERE job_id = ? AND scheduled < ? AND started IS NOT NULL')
 OK_BEFORE = "SELECT max(scheduled) FROM runs WHERE job_id = ? AND scheduled < ? AND state = 'ok'"
+
+GRANTED = (
+    'INSERT INTO runs (job_id, scheduled, state, attempt, stamp, epoch, started, attempts_left, '
+    'host, pid, member, requested, asked_by) '
+    "VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
+GRANTED_AGAIN = (
+    "UPDATE runs SET state = 'running', attempt = ?, stamp = ?, epoch = ?, started = ?, "
+    'attempts_left = ?, host = ?, pid = ?, member = ?, ended = NULL, status = NULL, '
+    'detail = NULL, gave_up = NULL, next_attempt = NULL, until = NULL, count = 1 '
+    'WHERE job_id = ? AND scheduled = ?')
+
+Hindrance = Literal['skipped_paused', 'skipped_overlap', 'queued']
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,97 +51,198 @@ class Wish:
 
     run: Run
     attempt: int
-    timestamp: int | None
+    stamp: Stamp
     retries: int
+    backoff: float
     overlap: str
     timeout: float
     now: float
+    member: int
 
 
-def claim(connection: sqlite3.Connection, wish: Wish) -> Claim:
+def claim(connection: sqlite3.Connection, presence: Presence, wish: Wish) -> Claim:
     run, job = wish.run, job_of(connection, wish.run, wish.now)
-    if _is_missed(connection, job, run.scheduled):
+    if _is_missed(connection, job, run.scheduled, wish.now):
         return Claim(run, 'duplicate', wish.attempt)
-    requested = is_requested(connection, run)
-    if not connection.execute(
-        'INSERT INTO runs (job_id, scheduled, state, attempt, requested) VALUES (?, ?, ?, ?, ?) '
-        'ON CONFLICT DO NOTHING', (job.id, run.scheduled, 'running', wish.attempt, requested),
-    ).rowcount:
-        return _claim_again(connection, job, wish)
-    if not requested:
-        note_newest(connection, job, run.scheduled)
-    hindrance = _hindrance(connection, job, wish, requested)
+    asked_by = requested_by(connection, run)
+    process = Process.current()
+    timestamp, epoch = _columns(wish.stamp)
+    if not connection.execute(GRANTED, (
+        job.id, run.scheduled, wish.attempt, timestamp, epoch, wish.now, _left(wish, wish.attempt),
+        process.host, process.pid, wish.member, asked_by is not None, asked_by or None,
+    )).rowcount:
+        return _claim_again(connection, presence, job, wish)
+    hindrance = _hindrance(connection, presence, job, wish, asked_by is not None)
     if hindrance is not None:
-        verdict, why = hindrance
-        end(connection, job, run.scheduled, verdict, wish.now, why)
-        return Claim(run, verdict, wish.attempt)
-    return _grant(connection, job, wish, wish.attempt)
+        _hinder(connection, job, wish, *hindrance)
+        _note_newest(connection, job, run.scheduled, asked_by is not None)
+        return Claim(run, hindrance[0], wish.attempt)
+    return _execute(connection, job, wish, wish.attempt, asked_by is not None)
 
 
-def _claim_again(connection: sqlite3.Connection, job: Job, wish: Wish) -> Claim:
+def _columns(stamp: Stamp) -> tuple[int | None, int]:
+    return (None, 0) if stamp is None else (stamp[1], stamp[0])
+
+
+def _left(wish: Wish, attempt: int) -> int:
+    return max(wish.retries + 1 - attempt, 0)
+
+
+def _claim_again(
+    connection: sqlite3.Connection, presence: Presence, job: Job, wish: Wish,
+) -> Claim:
     """The claim of a run that has a row."""
-    settle(connection, wish.now, job.id, wish.run.scheduled)
-    state, attempt, stamp, executing = connection.execute(
-        'SELECT state, attempt, stamp, EXISTS (SELECT 1 FROM executions AS e '
-        'WHERE e.job_id = r.job_id AND e.scheduled = r.scheduled) '
-        'FROM runs AS r WHERE job_id = ? AND scheduled = ?', (job.id, wish.run.scheduled),
-    ).fetchone()
+    key = job.id, wish.run.scheduled
+    settle(connection, presence, wish.now, *key)
+    state, attempt, timestamp, epoch, started, ended, executing = connection.execute(
+        'SELECT state, attempt, stamp, epoch, started, ended, EXISTS (SELECT 1 FROM executions '
+        'AS e WHERE e.job_id = r.job_id AND e.scheduled = r.scheduled) '
+        'FROM runs AS r WHERE job_id = ? AND scheduled = ?', key).fetchone()
+    if state == 'queued' or _was_recorded_ahead(state, started, ended, wish.now):
+        granted = max(attempt, wish.attempt) if state == 'queued' else wish.attempt
+        return _grant_again(connection, presence, job, wish, granted)
+    known = Known(
+        state, attempt, None if timestamp is None else (epoch, timestamp), bool(executing))
     verdict, attempt = again(
-        Known(state, attempt, stamp, bool(executing)),
-        attempt=wish.attempt, timestamp=wish.timestamp, retries=wish.retries,
-    )
-    if verdict != 'granted':
-        return Claim(wish.run, verdict, attempt)
-    hindrance = _hindrance(connection, job, wish, requested=False)
-    if hindrance is not None:   # the run keeps the end it has
-        return Claim(wish.run, hindrance[0], attempt)
-    return _grant(connection, job, wish, attempt)
+        known, attempt=wish.attempt, stamp=wish.stamp, retries=wish.retries)
+    if verdict == 'granted':
+        return _grant_again(connection, presence, job, wish, attempt)
+    if verdict == 'executing':
+        _owe(connection, key, wish.now)
+    return Claim(wish.run, verdict, attempt)
+
+
+def _was_recorded_ahead(
+    state: str, started: float | None, ended: float | None, now: float,
+) -> bool:
+    """What was never executed, by a clock that was ahead."""
+    return (state != 'running' and started is None and ended is not None
+            and ended > now + TRUSTED_AHEAD)
+
+
+def _owe(connection: sqlite3.Connection, key: tuple[int, int], now: float) -> None:
+    """Who asks for the next attempt has given up on the last: it is made when
+    that has ended."""
+    connection.execute(
+        'UPDATE runs SET gave_up = ifnull(gave_up, ?), next_attempt = ifnull(next_attempt, ?) '
+        "WHERE job_id = ? AND scheduled = ? AND state = 'running'", (now, now, *key))
+
+
+def _grant_again(
+    connection: sqlite3.Connection, presence: Presence, job: Job, wish: Wish, attempt: int,
+) -> Claim:
+    requested = requested_by(connection, wish.run) is not None
+    hindrance = _hindrance(connection, presence, job, wish, requested)
+    if hindrance is not None:
+        return _refuse_again(connection, job, wish, *hindrance)
+    timestamp, epoch = _columns(wish.stamp)
+    process = Process.current()
+    connection.execute(GRANTED_AGAIN, (
+        attempt, timestamp, epoch, wish.now, _left(wish, attempt), process.host, process.pid,
+        wish.member, job.id, wish.run.scheduled))
+    return _execute(connection, job, wish, attempt, requested)
+
+
+def _refuse_again(
+    connection: sqlite3.Connection, job: Job, wish: Wish, verdict: Hindrance, why: str,
+) -> Claim:
+    """A further attempt that is hindered: the run keeps the end it has, and
+    the attempt stays owed while another run executes. What was queued ends
+    where its job is paused."""
+    key = job.id, wish.run.scheduled
+    if verdict != 'skipped_paused':
+        owed = connection.execute(
+            'UPDATE runs SET next_attempt = ifnull(next_attempt, ?) '
+            "WHERE job_id = ? AND scheduled = ? AND (attempts_left > 0 OR state = 'queued')",
+            (wish.now, *key)).rowcount
+        verdict = 'queued' if owed else 'skipped_overlap'
+    else:
+        connection.execute(
+            'UPDATE runs SET next_attempt = NULL, attempts_left = 0, '
+            "detail = CASE state WHEN 'queued' THEN ? ELSE detail END, "
+            "ended = CASE state WHEN 'queued' THEN ? ELSE ended END, "
+            "state = CASE state WHEN 'queued' THEN ? ELSE state END "
+            'WHERE job_id = ? AND scheduled = ?', (why or None, wish.now, verdict, *key))
+    return Claim(wish.run, verdict, wish.attempt)
+
+
+def _hinder(
+    connection: sqlite3.Connection, job: Job, wish: Wish, verdict: Hindrance, why: str,
+) -> None:
+    """Of a row that was just made to be granted: it is not executed."""
+    waits = verdict == 'queued'
+    connection.execute(
+        'UPDATE runs SET state = ?, detail = ?, ended = ?, next_attempt = ?, attempts_left = ?, '
+        'started = NULL, host = NULL, pid = NULL, member = NULL '
+        'WHERE job_id = ? AND scheduled = ?',
+        (verdict, why or None, None if waits else wish.now, wish.now if waits else None,
+         _left(wish, wish.attempt) if waits else 0, job.id, wish.run.scheduled))
+    if not waits:
+        count_end(connection, job, wish.run.scheduled, verdict, None, None)
 
 
 def _hindrance(
-    connection: sqlite3.Connection, job: Job, wish: Wish, requested: bool,
-) -> tuple[Literal['skipped_paused', 'skipped_overlap'], str] | None:
-    """How the run is to be skipped, and why. Who asks for a run by hand knows
-    that the job is paused, but not that it executes."""
+    connection: sqlite3.Connection, presence: Presence, job: Job, wish: Wish, requested: bool,
+) -> tuple[Hindrance, str] | None:
+    """Why the run is not executed now. Who asks for a run by hand knows that
+    the job is paused, but not that it executes."""
     paused = connection.execute(
         'SELECT note FROM pauses WHERE job = ? AND (application_id = ? OR application_id IS NULL)',
         (wish.run.job, wish.run.application_id),
     ).fetchone()
     if paused and not requested:
         return 'skipped_paused', paused[0]
-    if wish.overlap == 'skip' and _executing(connection, job, wish):
-        settle(connection, wish.now, job.id)
-        pid = _executing(connection, job, wish)
-        if pid:
-            return 'skipped_overlap', f'process {pid} executed another run'
-    return None
+    if wish.overlap == 'allow' or not _executing(connection, job, wish):
+        return None
+    settle(connection, presence, wish.now, job.id)
+    why = _executing(connection, job, wish)
+    if not why:
+        return None
+    if wish.overlap == 'queue' and not _waits_another(connection, job, wish):
+        return 'queued', why
+    return 'skipped_overlap', why
 
 
-def _executing(connection: sqlite3.Connection, job: Job, wish: Wish) -> int | None:
-    """The process that executes another run of the job, as far as is known."""
+def _executing(connection: sqlite3.Connection, job: Job, wish: Wish) -> str:
+    """Which process executes another run of the job, as far as is known."""
     row = connection.execute(
-        'SELECT pid FROM executions WHERE job_id = ? AND scheduled != ?',
+        'SELECT m.pid FROM executions AS e JOIN members AS m '
+        'ON m.id = e.member WHERE e.job_id = ? AND e.scheduled != ?',
         (job.id, wish.run.scheduled)).fetchone()
-    return row and int(row[0])
+    return '' if row is None else f'process {row[0]} executed another run'
 
 
-def _grant(connection: sqlite3.Connection, job: Job, wish: Wish, attempt: int) -> Claim:
-    process, run = Process.current(), wish.run
-    connection.execute(
-        'UPDATE runs SET state = ?, attempt = ?, stamp = ?, started = ?, ended = NULL, '
-        'status = NULL, detail = NULL, host = ?, pid = ? WHERE job_id = ? AND scheduled = ?',
-        ('running', attempt, wish.timestamp, wish.now, process.host, process.pid,
-         job.id, run.scheduled))
+def _waits_another(connection: sqlite3.Connection, job: Job, wish: Wish) -> bool:
+    return connection.execute(
+        'SELECT 1 FROM runs INDEXED BY runs_due WHERE job_id = ? AND next_attempt IS NOT NULL '
+        "AND state = 'queued' AND scheduled != ?", (job.id, wish.run.scheduled),
+    ).fetchone() is not None
+
+
+def _execute(
+    connection: sqlite3.Connection, job: Job, wish: Wish, attempt: int, requested: bool,
+) -> Claim:
+    """The row of the run says already that it is granted."""
+    run, thread = wish.run, threading.current_thread()
     connection.execute(
         'INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-        (job.id, run.scheduled, attempt, process.host, process.place, process.pid,
-         process.started, wish.now + wish.timeout + GRACE))
+        (job.id, run.scheduled, attempt, wish.member, f'{thread.name} ({thread.native_id})',
+         wish.now + wish.timeout + GRACE, wish.retries, wish.backoff))
     previous = _before(connection, job, run.scheduled, job.last_started, STARTED_BEFORE)
     last_ok = _before(connection, job, run.scheduled, job.last_ok, OK_BEFORE)
-    if job.last_started is None or job.last_started < run.scheduled:
+    newest = job.newest if requested else max(job.newest or 0, run.scheduled)
+    started = max(job.last_started or 0, run.scheduled)
+    if (newest, started) != (job.newest, job.last_started):
         connection.execute(
-            'UPDATE jobs SET last_started = ? WHERE id = ?', (run.scheduled, job.id))
+            'UPDATE jobs SET newest = ?, last_started = ? WHERE id = ?', (newest, started, job.id))
     return Claim(run, 'granted', attempt, previous, last_ok)
+
+
+def _note_newest(
+    connection: sqlite3.Connection, job: Job, scheduled: int, requested: bool,
+) -> None:
+    if not requested and (job.newest is None or job.newest < scheduled):
+        connection.execute('UPDATE jobs SET newest = ? WHERE id = ?', (scheduled, job.id))
 
 
 def _before(
@@ -134,8 +256,9 @@ def _before(
     return before
 
 
-def _is_missed(connection: sqlite3.Connection, job: Job, scheduled: int) -> bool:
+def _is_missed(connection: sqlite3.Connection, job: Job, scheduled: int, now: float) -> bool:
     """Whether a row that stands for several missed runs covers this one."""
     return connection.execute(
-        'SELECT 1 FROM runs WHERE job_id = ? AND until >= ? AND scheduled < ?',
-        (job.id, scheduled, scheduled)).fetchone() is not None
+        'SELECT 1 FROM runs INDEXED BY runs_missed '
+        'WHERE job_id = ? AND until >= ? AND scheduled < ? AND ended <= ?',
+        (job.id, scheduled, scheduled, now + TRUSTED_AHEAD)).fetchone() is not None

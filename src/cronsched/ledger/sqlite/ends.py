@@ -1,16 +1,25 @@
 """How runs end, as SQL inside one transaction that writes.
 
 The view says so (`finish`), the sender (`record`), or nobody, and then the
-process is looked for (`settle`). The first end wins.
+process is looked for (`settle`). The first end wins. A sender that gave up
+ends nothing that executes.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
+from typing import Any
 
-from cronsched.ledger.process import Process
-from cronsched.ledger.protocol import Claim, Run
+from cronsched.ledger.rules import backoff
+from cronsched.ledger.sqlite import members
+from cronsched.ledger.sqlite.executions import executing
+from cronsched.ledger.sqlite.jobs import Job, job_of, note_newest, requested_by
+from cronsched.ledger.sqlite.presence import Presence
+from cronsched.ledger.sqlite.totals import count_end
+from cronsched.ledger.values import Claim, Executing, Run
+
+Key = tuple[int, int]   # job id and scheduled time
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,138 +34,167 @@ class End:
     count: int
     status: int | None
     detail: str | None
+    retry_at: float | None = None
+    attempts_left: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """The row of a job, as far as claims need it."""
-
-    id: int
-    newest: int | None
-    last_started: int | None
-    last_ok: int | None
-
-
-def job_of(connection: sqlite3.Connection, run: Run, now: float) -> Job:
-    """The job's row, made if it is new."""
-    key = run.application_id, run.job
-    sql = ('SELECT id, newest, last_started, last_ok FROM jobs '
-           'WHERE application_id = ? AND job = ?')
-    row = connection.execute(sql, key).fetchone()
-    if row is None:
-        connection.execute(
-            'INSERT INTO jobs (application_id, job, since) VALUES (?, ?, ?)', (*key, now))
-        row = connection.execute(sql, key).fetchone()
-    return Job(*row)
-
-
-def is_requested(connection: sqlite3.Connection, run: Run) -> bool:
-    """Whether somebody asked for the run by hand."""
-    return connection.execute(
-        'SELECT 1 FROM requests WHERE application_id = ? AND job = ? AND scheduled = ?',
-        (run.application_id, run.job, run.scheduled),
-    ).fetchone() is not None
-
-
-def note_newest(connection: sqlite3.Connection, job: Job, scheduled: int) -> None:
-    if job.newest is None or job.newest < scheduled:
-        connection.execute('UPDATE jobs SET newest = ? WHERE id = ?', (scheduled, job.id))
-
+# -- by the view
 
 def finish(
     connection: sqlite3.Connection, granted: Claim, outcome: str, took: float,
     detail: str | None,
 ) -> None:
-    job = job_of(connection, granted.run, 0.0)
-    key = job.id, granted.run.scheduled, granted.attempt
+    run, job = granted.run, job_of(connection, granted.run, 0.0)
+    key = job.id, run.scheduled
+    found = connection.execute(
+        'SELECT state, started, gave_up, attempts_left, (SELECT backoff FROM executions AS e '
+        'WHERE e.job_id = r.job_id AND e.scheduled = r.scheduled AND e.attempt = ?) '
+        'FROM runs AS r WHERE job_id = ? AND scheduled = ? AND attempt = ?',
+        (granted.attempt, *key, granted.attempt)).fetchone()
     connection.execute(
-        'DELETE FROM executions WHERE job_id = ? AND scheduled = ? AND attempt = ?', key)
-    first = connection.execute(
-        "UPDATE runs SET state = ?, ended = started + ?, detail = ? WHERE job_id = ? "
-        "AND scheduled = ? AND attempt = ? AND state = 'running'",
-        (outcome, took, detail, *key)).rowcount
-    if not first:
-        _note_late_end(connection, key, f'ended later: {outcome} after {took:.1f} s')
-    elif outcome == 'ok' and (job.last_ok is None or job.last_ok < granted.run.scheduled):
-        connection.execute(
-            'UPDATE jobs SET last_ok = ? WHERE id = ?', (granted.run.scheduled, job.id))
+        'DELETE FROM executions WHERE job_id = ? AND scheduled = ? AND attempt = ?',
+        (*key, granted.attempt))
+    if found is None:
+        return   # a later attempt, of a run that was taken for lost
+    state, started, gave_up, left, pause = found
+    told = f'ended later: {outcome} after {took:.1f} s'
+    if state != 'running':
+        return _note_late_end(connection, (*key, granted.attempt), told)
+    ended = started + took
+    if gave_up is not None and left and outcome in ('ok', 'failed'):
+        _end_late(connection, key, ended, told if detail is None else f'{told}: {detail}')
+        return count_end(connection, job, run.scheduled, 'timed_out', started, ended)
+    repeats = left and outcome == 'failed'
+    connection.execute(
+        'UPDATE runs SET state = ?, ended = ?, detail = ?, next_attempt = ? '
+        'WHERE job_id = ? AND scheduled = ?',
+        (outcome, ended, detail,
+         ended + backoff(pause or 1.0, granted.attempt) if repeats else None, *key))
+    count_end(connection, job, run.scheduled, outcome, started, ended)
+    if outcome == 'ok' and (job.last_ok is None or job.last_ok < run.scheduled):
+        connection.execute('UPDATE jobs SET last_ok = ? WHERE id = ?', (run.scheduled, job.id))
+
+
+def _end_late(connection: sqlite3.Connection, key: Key, ended: float, told: str) -> None:
+    """Its sender gave up, and another attempt is owed: it may go now."""
+    connection.execute(
+        "UPDATE runs SET state = 'timed_out', ended = ?, "
+        "detail = ifnull(detail || '; ', '') || ?, next_attempt = ifnull(next_attempt, ?) "
+        'WHERE job_id = ? AND scheduled = ?', (ended, told, ended, *key))
 
 
 def _note_late_end(
     connection: sqlite3.Connection, key: tuple[int, int, int], note: str,
 ) -> None:
-    """The sender gave up before: its outcome stays, the truth is added."""
+    """It was ended before, as nothing was heard of it: the truth is added."""
     connection.execute(
         "UPDATE runs SET detail = ifnull(detail || '; ', '') || ? "
         "WHERE job_id = ? AND scheduled = ? AND attempt = ? AND state IN ('timed_out', 'lost')",
         (note, *key))
 
 
-def record(connection: sqlite3.Connection, said: End) -> None:
+# -- by the sender
+
+def record(
+    connection: sqlite3.Connection, presence: Presence, said: End,
+) -> Executing | None:
     run, job = said.run, job_of(connection, said.run, said.at)
-    requested = is_requested(connection, run)
-    inserted = connection.execute(
-        'INSERT INTO runs (job_id, scheduled, state, attempt, ended, until, count, status, '
-        'detail, requested) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
-        (job.id, run.scheduled, said.outcome, said.attempt, said.at, said.until, said.count,
-         said.status, said.detail, requested)).rowcount
-    if not requested:
-        note_newest(connection, job, said.until or run.scheduled)
-    if not inserted:
-        _record_again(connection, job, said)
-
-
-def _record_again(connection: sqlite3.Connection, job: Job, said: End) -> None:
-    """What the sender says of a run that has a row."""
-    settle(connection, said.at, job.id, said.run.scheduled, timeouts=False)
-    if said.outcome == 'timed_out':
-        end(connection, job, said.run.scheduled, 'timed_out', said.at, said.detail, said.attempt)
+    key = job.id, run.scheduled
+    if _insert(connection, job, said):
+        count_end(connection, job, run.scheduled, said.outcome, None, None, said.count)
+        return None
+    settle(connection, presence, said.at, *key)
     # What only the sender knows is added to an end of which both agree.
     connection.execute(
-        'UPDATE runs SET status = ? WHERE job_id = ? AND scheduled = ? AND state = ? '
-        'AND attempt = ? AND status IS NULL',
-        (said.status, job.id, said.run.scheduled, said.outcome, said.attempt))
+        'UPDATE runs SET status = ifnull(status, ?), next_attempt = ?, '
+        'attempts_left = min(attempts_left, ?) WHERE job_id = ? AND scheduled = ? '
+        'AND state = ? AND attempt = ?',
+        (said.status, said.retry_at, said.attempts_left, *key, said.outcome, said.attempt))
+    if said.outcome != 'timed_out':
+        return None
+    return _give_up(connection, job, said)
 
 
-def end(
-    connection: sqlite3.Connection, job: Job, scheduled: int, state: str, at: float,
-    detail: str | None = None, attempt: int | None = None,
-) -> None:
-    """End a run that is running, unless `attempt` is an earlier one."""
-    connection.execute(
-        "UPDATE runs SET state = ?, ended = ?, detail = ? WHERE job_id = ? AND scheduled = ? "
-        "AND state = 'running' AND attempt <= ifnull(?, attempt)",
-        (state, at, detail or None, job.id, scheduled, attempt))
+def _insert(connection: sqlite3.Connection, job: Job, said: End) -> bool:
+    asked_by = requested_by(connection, said.run)
+    inserted = connection.execute(
+        'INSERT INTO runs (job_id, scheduled, state, attempt, ended, until, count, status, '
+        'detail, requested, asked_by, next_attempt, attempts_left) '
+        'VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+        (job.id, said.run.scheduled, said.outcome, said.attempt, said.at, said.until, said.count,
+         said.status, said.detail, asked_by is not None, asked_by or None, said.retry_at,
+         said.attempts_left)).rowcount
+    if asked_by is None:
+        note_newest(connection, job, said.until or said.run.scheduled)
+    return bool(inserted)
 
+
+def _give_up(connection: sqlite3.Connection, job: Job, said: End) -> Executing | None:
+    """The sender waits no longer for what is executed still."""
+    key = job.id, said.run.scheduled
+    if not connection.execute(
+        'UPDATE runs SET gave_up = ifnull(gave_up, ?), detail = ifnull(detail, ?), '
+        'next_attempt = ?, attempts_left = min(attempts_left, ?) '
+        "WHERE job_id = ? AND scheduled = ? AND state = 'running' AND attempt <= ?",
+        (said.at, said.detail, said.retry_at, said.attempts_left, *key, said.attempt),
+    ).rowcount:
+        return None
+    return next(iter(executing(connection, *key)), None)
+
+
+# -- by nobody
 
 def settle(
-    connection: sqlite3.Connection, now: float, job_id: int | None = None,
-    scheduled: int | None = None, *, timeouts: bool = True,
+    connection: sqlite3.Connection, presence: Presence, now: float,
+    job_id: int | None = None, scheduled: int | None = None,
 ) -> list[Run]:
-    """Record as lost what is running without a process, or past its timeout:
-    of all jobs, of one, or one run. Returns those runs."""
+    """Record as lost what is running without a process: of all jobs, of one,
+    or one run. Of a process that lives, a run past its deadline executes
+    still. Returns those that were lost."""
+    where = ' AND '.join(
+        f'{name} = ?' for name, value in (('e.job_id', job_id), ('e.scheduled', scheduled))
+        if value is not None) or '1'
+    values = [value for value in (job_id, scheduled) if value is not None]
+    lives: dict[int, bool | None] = {}   # each process is looked at once
     lost = []
-    for row in connection.execute(
-        'SELECT e.job_id, e.scheduled, host, place, pid, process_started, deadline, '
-        'application_id, job FROM executions AS e JOIN jobs ON id = e.job_id '
-        'WHERE e.job_id = ifnull(?, e.job_id) AND e.scheduled = ifnull(?, e.scheduled)',
-        (job_id, scheduled),
+    for found in connection.execute(
+        'SELECT e.job_id, e.scheduled, e.member, e.deadline, e.backoff, application_id, job '
+        f'FROM executions AS e JOIN jobs ON id = e.job_id WHERE {where}', values,
     ).fetchall():
-        process, deadline = Process(*row[2:6]), row[6]
-        gone, late = process.is_gone(), timeouts and deadline < now
-        if gone or (late and not process.is_here()):
+        key, member, late = found[:2], found[2], found[3] < now
+        if member not in lives:
+            lives[member] = members.lives(connection, presence, member)
+        if lives[member] is False or (late and lives[member] is None):
+            detail = _why_lost(connection, member, lives[member])
+            if _lose(connection, key, now, detail):
+                lost.append(Run(found[5], found[6], found[1]))
+        elif late:
             connection.execute(
-                'DELETE FROM executions WHERE job_id = ? AND scheduled = ?', row[:2])
-        detail = f'its process {process.pid} on {process.host} ended' if gone else 'no end in time'
-        if (gone or late) and _lose(connection, row[:2], now, detail):
-            lost.append(Run(row[7], row[8], row[1]))
+                'UPDATE runs SET gave_up = ifnull(gave_up, ?), next_attempt = CASE '
+                'WHEN attempts_left THEN ifnull(next_attempt, ?) END '
+                'WHERE job_id = ? AND scheduled = ? AND gave_up IS NULL', (now, now, *key))
     return lost
 
 
-def _lose(
-    connection: sqlite3.Connection, key: tuple[int, int], now: float, detail: str,
-) -> bool:
-    return connection.execute(
-        "UPDATE runs SET state = 'lost', ended = ?, detail = ? "
-        "WHERE job_id = ? AND scheduled = ? AND state = 'running'", (now, detail, *key),
-    ).rowcount > 0
+def _why_lost(connection: sqlite3.Connection, member: int, lives: bool | None) -> str:
+    found = members.process_of(connection, member)
+    who = 'its process' if found is None else f'its process {found.pid} on {found.host}'
+    return f'{who} ended' if lives is False else f'nothing was heard of {who} in time'
+
+
+def _lose(connection: sqlite3.Connection, key: Key, now: float, detail: str) -> bool:
+    connection.execute('DELETE FROM executions WHERE job_id = ? AND scheduled = ?', key)
+    row: tuple[Any, ...] | None = connection.execute(
+        'SELECT started, id, newest, last_started, last_ok, offset FROM runs '
+        'JOIN jobs ON id = job_id '
+        "WHERE job_id = ? AND scheduled = ? AND state = 'running'", key).fetchone()
+    if row is None:
+        return False
+    connection.execute(
+        "UPDATE runs SET state = 'lost', ended = ?, detail = ?, "
+        'next_attempt = CASE WHEN attempts_left THEN ifnull(next_attempt, ?) END '
+        'WHERE job_id = ? AND scheduled = ?', (now, detail, now, *key))
+    count_end(connection, Job(*row[1:]), key[1], 'lost', row[0], now)
+    return True
+
+

@@ -2,7 +2,7 @@
 
 Example::
 
-    handles = Handles()
+    handles = Handles(Path('ledger.sqlite3-alive'))
     handle = handles.own()     # of this process; a child gets another
     with handle.lock:
         handle.connection.execute(...)
@@ -19,6 +19,9 @@ import os
 import sqlite3
 import threading
 import weakref
+from pathlib import Path
+
+from cronsched.ledger.sqlite.presence import Presence
 
 __all__ = ['Handle', 'Handles', 'Identity']
 
@@ -32,21 +35,31 @@ FORK_PATIENCE = 1.0
 class Handle:
     """What one process has of a file. The lock is for all of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, alive: Path) -> None:
         self.lock = threading.Lock()
         self.connection: sqlite3.Connection | None = None   # owned
         self.companions: tuple[Identity | None, ...] = ()   # -wal and -shm
+        self.wal_size = 0                                   # bytes, when last looked at
+        self.presence = Presence(alive)                     # owned
+        self.member: int | None = None                      # this process, in the ledger
 
     def close(self) -> None:
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.close()
 
+    def retire(self) -> None:
+        """This process executes nothing any more."""
+        self.close()
+        self.presence.close()
+        self.member = None
+
 
 class Handles:
     """See the module."""
 
-    def __init__(self) -> None:
+    def __init__(self, alive: Path) -> None:
+        self._alive = alive
         self._by_pid: dict[int, Handle] = {}
         with _all_lock:
             _all.add(self)
@@ -57,15 +70,25 @@ class Handles:
         if handle is None:
             for inherited in set(self._by_pid) - {pid}:
                 _leak(self._by_pid.pop(inherited, None))
-            handle = self._by_pid.setdefault(pid, Handle())
+            handle = self._by_pid.setdefault(pid, Handle(self._alive))
         return handle
 
-    def close(self) -> None:
-        """Close what this process opened."""
+    def close(self, *, executing: bool = False) -> None:
+        """Close what this process opened; while it executes runs, others
+        still see that it lives."""
         handle = self.own()
         if handle.lock.acquire(timeout=PATIENCE):
-            handle.close()
+            if executing:
+                handle.close()
+            else:
+                handle.retire()
             handle.lock.release()
+
+    def leave_parent(self) -> None:
+        """In a child: hold no byte of the parent's."""
+        for pid, handle in list(self._by_pid.items()):
+            if pid != os.getpid():
+                handle.presence.close()
 
 
 # Those that a fork has to know of.
@@ -94,6 +117,8 @@ def _after_fork_in_child() -> None:
     global _all_lock
     _all_lock = threading.Lock()
     _give_back()
+    for handles in list(_all):
+        handles.leave_parent()
 
 
 def _give_back() -> None:
@@ -102,7 +127,10 @@ def _give_back() -> None:
 
 
 def _leak(handle: Handle | None) -> None:
-    if handle is None or handle.connection is None:
+    if handle is None:
+        return
+    handle.presence.close()
+    if handle.connection is None:
         return
     import ctypes
     # One reference that nobody gives back, so it is never closed here.

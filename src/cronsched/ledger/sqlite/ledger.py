@@ -14,16 +14,31 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from cronsched.base import clock
-from cronsched.ledger.protocol import OUTCOMES, Application, Claim, KnownJob, LedgerError, Row, Run
-from cronsched.ledger.sqlite import claims, ends, records
+from cronsched.ledger.sqlite import claims, ends, executions, history, members, records
+from cronsched.ledger.sqlite import owners as ownership
+from cronsched.ledger.sqlite.reading import Reading
 from cronsched.ledger.sqlite.store import Store
+from cronsched.ledger.values import (
+    OUTCOMES,
+    Claim,
+    Declared,
+    Due,
+    Executing,
+    LedgerError,
+    Missed,
+    Owner,
+    Pause,
+    Plan,
+    Run,
+)
 
 __all__ = ['SQLiteLedger']
 
@@ -31,6 +46,7 @@ log = logging.getLogger('cronsched.ledger')
 
 SYNCHRONOUS = ('NORMAL', 'FULL')
 PRUNED_AT_ONCE = 200
+MISSED_AT_ONCE = 200
 # A finish is tried again after these seconds, then kept in memory.
 FINISH_PAUSES = (0.05, 0.2, 0.5)
 
@@ -38,7 +54,7 @@ FINISH_PAUSES = (0.05, 0.2, 0.5)
 Ended = tuple[Claim, str, float, str | None]
 
 
-class SQLiteLedger:
+class SQLiteLedger(Reading):
     """A `Ledger`; `patience` is how long to wait for other processes, in
     seconds. Making one opens no file."""
 
@@ -53,8 +69,9 @@ class SQLiteLedger:
             choices = ' or '.join(SYNCHRONOUS)
             raise LedgerError(f'synchronous={synchronous!r}: write {choices}')
         self.path = Path(os.path.abspath(path))
-        self._store = Store(self.path, synchronous=synchronous.upper(), patience=patience)
+        super().__init__(Store(self.path, synchronous=synchronous.upper(), patience=patience))
         self._kept: list[Ended] = []   # ends that could not be written yet
+        self._executing: set[tuple[Run, int]] = set()   # granted, with the attempt, not ended
         self._kept_pid = os.getpid()
 
     @classmethod
@@ -77,14 +94,21 @@ class SQLiteLedger:
         *,
         attempt: int = 1,
         timestamp: int | None = None,
+        epoch: int = 0,
         retries: int = 0,
+        backoff: float = 1.0,
         overlap: Literal['skip', 'queue', 'allow'] = 'skip',
         timeout: float = 3600.0,
     ) -> Claim:
         self._write_kept()
+        member = self._store.member()
+        stamp = None if timestamp is None else (epoch, timestamp)
         with self._store.write() as connection:
-            return claims.claim(connection, claims.Wish(
-                run, attempt, timestamp, retries, overlap, timeout, clock.now()))
+            claim = claims.claim(connection, self._store.presence, claims.Wish(
+                run, attempt, stamp, retries, backoff, overlap, timeout, clock.now(), member))
+        if claim.granted:
+            self._executing.add((run, claim.attempt))
+        return claim
 
     def finish(
         self, claim: Claim, outcome: str, *, took: float, detail: str | None = None,
@@ -112,85 +136,83 @@ class SQLiteLedger:
         count: int = 1,
         status: int | None = None,
         detail: str | None = None,
-    ) -> None:
+        retry_at: float | None = None,
+        attempts_left: int = 0,
+    ) -> Executing | None:
         _check(outcome)
         self._write_kept()
         with self._store.write() as connection:
-            ends.record(connection, ends.End(
-                run, outcome, at, attempt, until, count, status, detail))
+            return ends.record(connection, self._store.presence, ends.End(
+                run, outcome, at, attempt, until, count, status, detail, retry_at, attempts_left))
 
-    def recover(self, now: float) -> Collection[Run]:
+    def miss(self, missed: Iterable[Missed], at: float) -> None:
+        for piece in _pieces(missed, MISSED_AT_ONCE):
+            with self._store.write() as connection:
+                for each in piece:
+                    ends.record(connection, self._store.presence, ends.End(
+                        each.run, 'missed', at, 1, each.until, each.count, None, each.detail))
+
+    def recover(self, now: float | None = None) -> Collection[Run]:
         self._write_kept()
         with self._store.read() as connection:
-            if not records.executes_any(connection):
+            if not executions.executes_any(connection):
                 return []
         with self._store.write() as connection:
-            return ends.settle(connection, now)
+            return ends.settle(connection, self._store.presence, _at(now))
 
-    def last_runs(self, application_id: str) -> Mapping[str, int]:
-        return {
-            job.job: int(job.since) if job.newest is None else job.newest
-            for job in self.jobs(application_id)
-        }
+    def attempts_due(
+        self, application_ids: Collection[str], now: float | None = None,
+    ) -> list[Due]:
+        with self._store.read() as connection:
+            if not executions.is_any_due(connection):
+                return []
+            return executions.attempts_due(connection, application_ids, _at(now))
+
+    def drop_attempt(self, due: Due) -> None:
+        with self._store.write() as connection:
+            executions.drop_attempt(connection, due, clock.now())
 
     def seen(
-        self, application_id: str, base_url: str, jobs: Iterable[str], at: float,
+        self, application_id: str, base_url: str,
+        jobs: Iterable[str] | Mapping[str, Plan | Declared | None], at: float,
     ) -> None:
-        plans = records.plans_of(jobs)
         with self._store.write() as connection:
-            records.see(connection, application_id, base_url, plans, at)
+            records.see(connection, application_id, base_url, jobs, at)
 
-    def applications(self) -> Collection[Application]:
-        with self._store.read() as connection:
-            return records.applications(connection)
+    def own(self, owners: Iterable[Owner]) -> None:
+        member = self._store.member()
+        with self._store.write() as connection:
+            ownership.own(connection, owners, member)
 
-    def jobs(self, application_id: str | None = None) -> Collection[KnownJob]:
-        with self._store.read() as connection:
-            return records.jobs(connection, application_id)
-
-    def history(
-        self,
-        *,
-        application_id: str | None = None,
-        job: str | None = None,
-        since: float | None = None,
-        until: float | None = None,
-        limit: int = 100,
-        oldest_first: bool = False,
-    ) -> list[Row]:
-        order = 'ASC' if oldest_first else 'DESC'
-        with self._store.read() as connection:
-            return records.history(connection, (application_id, job, since, until), order, limit)
-
-    def find(self, run: Run) -> Row | None:
-        with self._store.read() as connection:
-            return records.find(connection, run)
+    def disown(self, application_ids: Iterable[str]) -> None:
+        member = self._store.member()
+        with self._store.write() as connection:
+            ownership.disown(connection, application_ids, member)
 
     def pause(
         self, application_id: str | None, job: str, *, note: str = '', at: float = 0.0,
+        by: str = '',
     ) -> None:
         with self._store.write() as connection:
-            records.pause(connection, application_id, job, note, at)
+            records.pause(connection, Pause(application_id, job, note, at, by))
 
     def resume(self, application_id: str | None, job: str) -> None:
         with self._store.write() as connection:
             records.resume(connection, application_id, job)
 
-    def paused(self) -> Mapping[tuple[str | None, str], str]:
-        with self._store.read() as connection:
-            return records.paused(connection)
-
-    def request_run(self, application_id: str, job: str, at: float) -> Run:
+    def request_run(self, application_id: str, job: str, at: float, *, by: str = '') -> Run:
         with self._store.write() as connection:
-            return records.request_run(connection, application_id, job, int(at))
+            return records.request_run(connection, Run(application_id, job, int(at)), by)
 
-    def take_requests(self, application_ids: Collection[str], now: float) -> list[Run]:
+    def take_requests(
+        self, application_ids: Collection[str], now: float | None = None,
+    ) -> list[Run]:
         self._write_kept()
         with self._store.read() as connection:
             if not records.wants_any(connection):
                 return []
         with self._store.write() as connection:
-            return records.take_requests(connection, application_ids, now)
+            return records.take_requests(connection, application_ids, _at(now))
 
     def prune(self, before: float) -> int:
         # In small bites, so that no claim waits for long.
@@ -198,11 +220,13 @@ class SQLiteLedger:
         for job_id in self._job_ids():
             while True:
                 with self._store.write() as connection:
-                    bite = records.prune(connection, job_id, before, PRUNED_AT_ONCE)
+                    bite = history.prune(connection, job_id, before, PRUNED_AT_ONCE)
                 pruned += bite
                 if bite < PRUNED_AT_ONCE:
                     break
                 time.sleep(0.001)
+        with self._store.write() as connection:
+            members.prune(connection, self._store.presence, before)
         return pruned
 
     def close(self) -> None:
@@ -210,7 +234,7 @@ class SQLiteLedger:
             self._write_kept()
         except LedgerError as error:
             log.error('%d end(s) of runs are forgotten: %s', len(self._own_kept()), error)
-        self._store.close()
+        self._store.close(executing=bool(self._executing))
 
     def _job_ids(self) -> list[int]:
         with self._store.read() as connection:
@@ -219,7 +243,7 @@ class SQLiteLedger:
     def _own_kept(self) -> list[Ended]:
         # What a parent keeps, the parent writes.
         if self._kept_pid != os.getpid():
-            self._kept, self._kept_pid = [], os.getpid()
+            self._kept, self._executing, self._kept_pid = [], set(), os.getpid()
         return self._kept
 
     def _write_kept(self) -> None:
@@ -233,8 +257,19 @@ class SQLiteLedger:
                 ends.finish(connection, claim, outcome, took, detail)
         # Another thread may have written them too: the first end wins.
         for end in written:
+            self._executing.discard((end[0].run, end[0].attempt))
             with suppress(ValueError):
                 kept.remove(end)
+
+
+def _at(now: float | None) -> float:
+    return clock.now() if now is None else now
+
+
+def _pieces(every: Iterable[Missed], size: int) -> Iterator[list[Missed]]:
+    rest = iter(every)
+    while piece := list(islice(rest, size)):
+        yield piece
 
 
 def _check(outcome: str) -> None:

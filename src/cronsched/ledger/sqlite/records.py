@@ -1,5 +1,5 @@
-"""What a ledger knows besides claims, as SQL inside one transaction: jobs,
-history, pauses, requests."""
+"""What a ledger knows besides runs, as SQL inside one transaction: jobs,
+application ids, pauses, requests."""
 
 from __future__ import annotations
 
@@ -7,52 +7,75 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from cronsched.ledger.protocol import Application, KnownJob, Plan, Row, Run
-from cronsched.ledger.sqlite.ends import is_requested
+from cronsched.ledger.sqlite.history import find
+from cronsched.ledger.sqlite.jobs import requested_by
+from cronsched.ledger.values import Application, Declared, KnownJob, Pause, Plan, Run
 
 REQUEST_LIFETIME = 600.0   # seconds
 
-ROW = ('SELECT application_id, job, scheduled, state, attempt, started, ended, until, count, '
-       'status, detail, host, pid, requested FROM runs JOIN jobs ON jobs.id = runs.job_id ')
+KNOWN = ('application_id, job, since, newest, last_ok, planned, declared, offset, options, place, '
+         'words, expression, timezone, seed')
 
-# Application id, job, since, until. A missed row may begin before `since`.
-WANTED = (
-    'application_id = ?',
-    'job = ?',
-    'scheduled >= min(?, ifnull((SELECT min(scheduled) FROM runs WHERE until >= ?), ?)) '
-    'AND ifnull(until, scheduled) >= ?',
-    'scheduled <= ?',
-)
-
-
-def plans_of(jobs: Iterable[str]) -> dict[str, Plan | None]:
-    if isinstance(jobs, Mapping):
-        return dict(jobs)
-    return dict.fromkeys(jobs)
+DECLARE = (
+    'INSERT INTO jobs (application_id, job, since, planned, expression, timezone, seed, offset, '
+    'options, place, words) VALUES (:application_id, :job, :at, :at, :expression, :timezone, '
+    ':seed, :offset, :options, :place, :words) '
+    'ON CONFLICT (application_id, job) DO UPDATE SET declared = 1, '
+    # Of a plan that was not known before, nothing says that it changed.
+    'planned = CASE WHEN jobs.expression IS NULL OR (jobs.expression, jobs.timezone, jobs.seed) '
+    'IS (excluded.expression, excluded.timezone, excluded.seed) '
+    'THEN jobs.planned ELSE excluded.planned END, '
+    'expression = excluded.expression, timezone = excluded.timezone, seed = excluded.seed, '
+    'offset = excluded.offset, options = excluded.options, place = excluded.place, '
+    'words = excluded.words WHERE (jobs.declared, jobs.expression, jobs.timezone, jobs.seed, '
+    'jobs.offset, jobs.options, jobs.place, jobs.words) IS NOT (1, excluded.expression, '
+    'excluded.timezone, excluded.seed, excluded.offset, excluded.options, excluded.place, '
+    'excluded.words)')
+NAME = (
+    'INSERT INTO jobs (application_id, job, since) VALUES (?, ?, ?) '
+    'ON CONFLICT (application_id, job) DO UPDATE SET declared = 1 WHERE NOT jobs.declared')
 
 
 def see(
     connection: sqlite3.Connection, application_id: str, base_url: str,
-    plans: Mapping[str, Plan | None], at: float,
+    jobs: Iterable[str] | Mapping[str, Plan | Declared | None], at: float,
 ) -> None:
     connection.execute(
-        'INSERT INTO applications VALUES (?, ?, ?) ON CONFLICT (application_id) '
+        'INSERT INTO applications (application_id, base_url, seen) VALUES (?, ?, ?) '
+        'ON CONFLICT (application_id) '
         'DO UPDATE SET base_url = excluded.base_url, seen = excluded.seen',
         (application_id, base_url, at))
-    for name, plan in plans.items():
-        expression, timezone, seed = _texts(plan)
-        connection.execute(
-            'INSERT INTO jobs (application_id, job, since, expression, timezone, seed) '
-            'VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (application_id, job) DO UPDATE SET '
-            'expression = excluded.expression, timezone = excluded.timezone, '
-            'seed = excluded.seed WHERE excluded.expression IS NOT NULL AND '
-            '(expression, timezone, seed) IS NOT '
-            '(excluded.expression, excluded.timezone, excluded.seed)',
-            (application_id, name, at, expression, timezone, seed))
+    told = dict(jobs) if isinstance(jobs, Mapping) else dict.fromkeys(jobs)
+    for name, said in told.items():
+        declared = Declared(said) if isinstance(said, Plan) else said
+        if declared is None or declared.plan is None:
+            connection.execute(NAME, (application_id, name, at))
+        else:
+            connection.execute(DECLARE, _declaration(application_id, name, declared, at))
+    _forget_others(connection, application_id, told)
 
 
-def _texts(plan: Plan | None) -> tuple[str | None, str | None, str | None]:
-    return (None, None, None) if plan is None else (plan.expression, plan.timezone, plan.seed)
+def _declaration(
+    application_id: str, job: str, declared: Declared, at: float,
+) -> dict[str, Any]:
+    plan = declared.plan
+    assert plan is not None
+    return {
+        'application_id': application_id, 'job': job, 'at': at, 'expression': plan.expression,
+        'timezone': plan.timezone, 'seed': plan.seed, 'offset': declared.offset,
+        'options': declared.options, 'place': declared.place, 'words': declared.words,
+    }
+
+
+def _forget_others(
+    connection: sqlite3.Connection, application_id: str, told: Collection[str],
+) -> None:
+    """Jobs that are no longer in the code."""
+    known = connection.execute(
+        'SELECT job FROM jobs WHERE application_id = ? AND declared', (application_id,)).fetchall()
+    connection.executemany(
+        'UPDATE jobs SET declared = 0 WHERE application_id = ? AND job = ?',
+        [(application_id, job) for (job,) in known if job not in told])
 
 
 def applications(connection: sqlite3.Connection) -> list[Application]:
@@ -61,57 +84,31 @@ def applications(connection: sqlite3.Connection) -> list[Application]:
 
 
 def jobs(connection: sqlite3.Connection, application_id: str | None) -> list[KnownJob]:
-    return [
-        KnownJob(owner, name, since, newest, last, Plan(*plan) if plan[0] is not None else None)
-        for owner, name, since, newest, last, *plan in connection.execute(
-            'SELECT application_id, job, since, newest, last_ok, expression, timezone, seed '
-            'FROM jobs WHERE ? IS NULL OR application_id = ? ORDER BY application_id, job',
-            (application_id, application_id))
-    ]
+    where, values = ('', ()) if application_id is None else (
+        'WHERE application_id = ? ', (application_id,))
+    return [known_job(row) for row in connection.execute(
+        f'SELECT {KNOWN} FROM jobs {where}ORDER BY application_id, job', values)]
+
+
+def known_job(row: tuple[Any, ...]) -> KnownJob:
+    """From the columns KNOWN."""
+    plan = None if row[11] is None else Plan(*row[11:14])
+    return KnownJob(
+        row[0], row[1], row[2], row[3], row[4], plan, row[5], bool(row[6]), row[7], row[8],
+        row[9], row[10])
 
 
 def job_ids(connection: sqlite3.Connection) -> list[int]:
     return [row[0] for row in connection.execute('SELECT id FROM jobs')]
 
 
-def executes_any(connection: sqlite3.Connection) -> bool:
-    return connection.execute('SELECT 1 FROM executions LIMIT 1').fetchone() is not None
+# -- what people ask for
 
-
-def history(
-    connection: sqlite3.Connection, wanted: tuple[Any, ...], order: str, limit: int,
-) -> list[Row]:
-    """`wanted` are application id, job, since and until; None is any."""
-    chosen = [(text, value) for text, value in zip(WANTED, wanted, strict=True)
-              if value is not None]
-    where = ' AND '.join(text for text, _ in chosen) or '1'
-    values = [value for text, value in chosen for _ in range(text.count('?'))]
-    rows = connection.execute(
-        f'{ROW}WHERE {where} ORDER BY scheduled {order}, job_id LIMIT ?', (*values, limit))
-    return [_row(row) for row in rows]
-
-
-def find(connection: sqlite3.Connection, run: Run) -> Row | None:
-    row = connection.execute(
-        f'{ROW}WHERE application_id = ? AND job = ? AND scheduled <= ? '
-        'AND ifnull(until, scheduled) >= ? ORDER BY scheduled DESC LIMIT 1',
-        (run.application_id, run.job, run.scheduled, run.scheduled)).fetchone()
-    return None if row is None else _row(row)
-
-
-def _row(row: tuple[Any, ...]) -> Row:
-    (application_id, job, scheduled, state, attempt, started, ended, until, count, status,
-     detail, host, pid, requested) = row
-    return Row(
-        Run(application_id, job, scheduled), state, attempt, started, ended, until, count, status,
-        detail, host, pid, bool(requested))
-
-
-def pause(
-    connection: sqlite3.Connection, application_id: str | None, job: str, note: str, at: float,
-) -> None:
-    resume(connection, application_id, job)
-    connection.execute('INSERT INTO pauses VALUES (?, ?, ?, ?)', (application_id, job, note, at))
+def pause(connection: sqlite3.Connection, paused: Pause) -> None:
+    resume(connection, paused.application_id, paused.job)
+    connection.execute(
+        'INSERT INTO pauses (application_id, job, note, at, asked_by) VALUES (?, ?, ?, ?, ?)',
+        (paused.application_id, paused.job, paused.note, paused.at, paused.by))
 
 
 def resume(connection: sqlite3.Connection, application_id: str | None, job: str) -> None:
@@ -119,20 +116,17 @@ def resume(connection: sqlite3.Connection, application_id: str | None, job: str)
         'DELETE FROM pauses WHERE application_id IS ? AND job = ?', (application_id, job))
 
 
-def paused(connection: sqlite3.Connection) -> dict[tuple[str | None, str], str]:
-    return {(row[0], row[1]): row[2] for row in connection.execute(
-        'SELECT application_id, job, note FROM pauses')}
+def pauses(connection: sqlite3.Connection) -> list[Pause]:
+    return [Pause(*row) for row in connection.execute(
+        'SELECT application_id, job, note, at, asked_by FROM pauses ORDER BY job, application_id')]
 
 
-def request_run(
-    connection: sqlite3.Connection, application_id: str, job: str, scheduled: int,
-) -> Run:
-    run = Run(application_id, job, scheduled)
-    while find(connection, run) or is_requested(connection, run):
-        run = Run(application_id, job, run.scheduled + 1)
+def request_run(connection: sqlite3.Connection, run: Run, by: str) -> Run:
+    while find(connection, run) or requested_by(connection, run) is not None:
+        run = Run(run.application_id, run.job, run.scheduled + 1)
     connection.execute(
-        'INSERT INTO requests (application_id, job, scheduled) VALUES (?, ?, ?)',
-        (application_id, job, run.scheduled))
+        'INSERT INTO requests (application_id, job, scheduled, asked_by) VALUES (?, ?, ?, ?)',
+        (run.application_id, run.job, run.scheduled, by))
     return run
 
 
@@ -152,10 +146,3 @@ def take_requests(
         'UPDATE requests SET taken = 1 WHERE application_id = ? AND job = ? AND scheduled = ?',
         [(run.application_id, run.job, run.scheduled) for run in taken])
     return taken
-
-
-def prune(connection: sqlite3.Connection, job_id: int, before: float, most: int) -> int:
-    return connection.execute(
-        'DELETE FROM runs WHERE job_id = ? AND scheduled IN (SELECT scheduled FROM runs '
-        'WHERE job_id = ? AND scheduled < ? AND ended < ? LIMIT ?)',
-        (job_id, job_id, before, before, most)).rowcount

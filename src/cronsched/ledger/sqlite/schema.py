@@ -8,13 +8,21 @@ moment, apart from how they ended: a run whose sender gave up has ended as
 for all of them. `requests` are runs that somebody wants now.
 
 Times are UTC seconds.
+
+Schema 2: `members` are processes that claimed or own, with the byte that each
+holds (`presence`); an id is never given twice. `executions` says
+what its end needs to know of further attempts. A run has a `next_attempt`
+when another attempt is owed, be it to one that failed or to one that waits
+for another run of its job to end. `owners` says who fires what, `totals`
+counts what pruning forgets: `bucket` and `late_bucket` are numbers of a
+histogram's buckets, -1 for runs that never began.
 """
 
 from __future__ import annotations
 
 import sqlite3
 
-from cronsched.ledger.protocol import LedgerError
+from cronsched.ledger.values import LedgerError
 
 # Ours among all SQLite files: "CRON" (PRAGMA application_id).
 APPLICATION_ID = 0x43524F4E
@@ -53,6 +61,56 @@ VERSIONS = (
         application_id TEXT NOT NULL, job TEXT NOT NULL, scheduled INTEGER NOT NULL,
         taken INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (application_id, job, scheduled)
+    ) WITHOUT ROWID;
+    """,
+    """
+    CREATE TABLE members (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, machine TEXT NOT NULL, boot TEXT NOT NULL,
+        namespace TEXT NOT NULL, pid INTEGER NOT NULL, started INTEGER NOT NULL,
+        host TEXT NOT NULL, presence TEXT NOT NULL, position INTEGER NOT NULL,
+        since REAL NOT NULL
+    );
+    INSERT INTO members (machine, boot, namespace, pid, started, host, presence, position,
+        since) SELECT DISTINCT '', substr(place, 1, max(instr(place, '/') - 1, 0)),
+        substr(place, instr(place, '/') + 1), pid, process_started, host, '', -1, 0
+        FROM executions;
+    CREATE TABLE executions_2 (
+        job_id INTEGER NOT NULL, scheduled INTEGER NOT NULL, attempt INTEGER NOT NULL,
+        member INTEGER NOT NULL, thread TEXT NOT NULL, deadline REAL NOT NULL,
+        retries INTEGER NOT NULL, backoff REAL NOT NULL,
+        PRIMARY KEY (job_id, scheduled)
+    ) WITHOUT ROWID;
+    INSERT INTO executions_2
+        SELECT job_id, scheduled, attempt, m.id, '', deadline, 0, 1.0
+        FROM executions AS e JOIN members AS m ON m.pid = e.pid AND m.host = e.host
+        AND m.started = e.process_started;
+    DROP TABLE executions;
+    ALTER TABLE executions_2 RENAME TO executions;
+    ALTER TABLE runs ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE runs ADD COLUMN gave_up REAL;
+    ALTER TABLE runs ADD COLUMN next_attempt REAL;
+    ALTER TABLE runs ADD COLUMN attempts_left INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE runs ADD COLUMN member INTEGER;
+    ALTER TABLE runs ADD COLUMN asked_by TEXT;
+    CREATE INDEX runs_due ON runs (job_id, next_attempt) WHERE next_attempt IS NOT NULL;
+    CREATE INDEX runs_scheduled ON runs (scheduled);
+    ALTER TABLE jobs ADD COLUMN planned REAL;
+    ALTER TABLE jobs ADD COLUMN declared INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE jobs ADD COLUMN offset REAL NOT NULL DEFAULT 0;
+    ALTER TABLE jobs ADD COLUMN options TEXT;
+    ALTER TABLE jobs ADD COLUMN place TEXT;
+    ALTER TABLE jobs ADD COLUMN words TEXT;
+    ALTER TABLE pauses ADD COLUMN asked_by TEXT NOT NULL DEFAULT '';
+    ALTER TABLE requests ADD COLUMN asked_by TEXT NOT NULL DEFAULT '';
+    CREATE TABLE owners (
+        application_id TEXT PRIMARY KEY, member INTEGER NOT NULL, address TEXT NOT NULL,
+        code_root TEXT NOT NULL, implicit INTEGER NOT NULL, since REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE totals (
+        job_id INTEGER NOT NULL, outcome TEXT NOT NULL, bucket INTEGER NOT NULL,
+        late_bucket INTEGER NOT NULL, count INTEGER NOT NULL, seconds REAL NOT NULL,
+        late_seconds REAL NOT NULL,
+        PRIMARY KEY (job_id, outcome, bucket, late_bucket)
     ) WITHOUT ROWID;
     """,
 )

@@ -28,15 +28,26 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
+from cronsched.base import clock
 from cronsched.base.directories import belongs_to_us, create_private
-from cronsched.ledger.protocol import LedgerError
-from cronsched.ledger.sqlite import schema
+from cronsched.ledger.sqlite import members, schema
 from cronsched.ledger.sqlite.handles import Handle, Handles, Identity
+from cronsched.ledger.sqlite.local import check_local
+from cronsched.ledger.sqlite.presence import Presence
+from cronsched.ledger.values import LedgerError
 
 T = TypeVar('T')
 
 FIRST_PAUSE = 0.0001         # seconds
 LONGEST_PAUSE = 0.005
+
+# Bytes of the -wal: it is cut to WAL_KEPT when it was written back, which is
+# waited for above WAL_MOST, for so many seconds, and so often.
+WAL_KEPT = 4 << 20
+WAL_MOST = 16 << 20
+CHECKPOINT_PATIENCE = 0.5
+CHECKPOINT_PAUSE = 1.0
+
 BUSY = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL))
 # After these, the connection is as good as before.
 HARMLESS = BUSY | {sqlite3.SQLITE_FULL}
@@ -65,7 +76,10 @@ class Store:
         self._synchronous = synchronous
         self._names = tuple(f'{path}{suffix}' for suffix in ('', '-wal', '-shm'))
         self._identity: Identity | None = None   # of the file, once known
-        self.handles = Handles()
+        self._next_checkpoint = 0.0
+        self.handles = Handles(Path(f'{path}-alive'))
+        #: This process made the file.
+        self.made = False
         # Also when nobody closes it before the interpreter ends.
         weakref.finalize(self, self.handles.close)
 
@@ -77,9 +91,24 @@ class Store:
                 self._patiently(lambda: connection.execute('BEGIN IMMEDIATE'))
                 yield connection
                 connection.execute('COMMIT')
+                self._bound_wal(connection)
             finally:
                 if connection.in_transaction:
                     connection.execute('ROLLBACK')
+
+    def member(self) -> int:
+        """The number of this process in the ledger, which others can ask the
+        kernel about."""
+        handle = self.handles.own()
+        if handle.member is None:
+            with self.write() as connection:
+                member = members.register(connection, handle.presence, clock.now())
+            handle.member = member
+        return handle.member
+
+    @property
+    def presence(self) -> Presence:
+        return self.handles.own().presence
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -92,9 +121,9 @@ class Store:
                 if connection.in_transaction:
                     connection.execute('ROLLBACK')
 
-    def close(self) -> None:
+    def close(self, *, executing: bool = False) -> None:
         """Close what this process opened. Another use opens it again."""
-        self.handles.close()
+        self.handles.close(executing=executing)
 
     @contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:
@@ -112,6 +141,10 @@ class Store:
             if _code(error) not in HARMLESS:
                 handle.close()
             raise self._explained(error) from error
+        except OSError as error:
+            raise self._error(
+                f'or {self.path.name}-alive beside it cannot be used ({error.strerror}): give '
+                'this user alone the right to write both') from error
         except LedgerError as error:
             if error.path is None:
                 raise self._error(str(error)) from None
@@ -130,7 +163,7 @@ class Store:
         except BaseException:
             handle.close()
             raise
-        handle.companions = _identities(self._names[1:])
+        handle.companions = _identities(self._names, handle)[1:]
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         self._patiently(lambda: _begin_reading(connection))
@@ -142,16 +175,31 @@ class Store:
         connection.execute(f'PRAGMA synchronous = {self._synchronous}')
         connection.execute('PRAGMA cell_size_check = ON')
         connection.execute('PRAGMA trusted_schema = OFF')
+        connection.execute(f'PRAGMA journal_size_limit = {WAL_KEPT}')
         if not current:
             self._patiently(lambda: connection.execute('BEGIN IMMEDIATE'))
             schema.upgrade(connection)
             connection.execute('COMMIT')
 
+    def _bound_wal(self, connection: sqlite3.Connection) -> None:
+        """SQLite's own checkpoints never get to the end while processes write
+        without a pause, and the -wal grows. One that waits for them does."""
+        handle = self.handles.own()
+        if handle.wal_size < WAL_MOST or time.monotonic() < self._next_checkpoint:
+            return
+        self._next_checkpoint = time.monotonic() + CHECKPOINT_PAUSE
+        end = time.monotonic() + CHECKPOINT_PATIENCE
+        while connection.execute('PRAGMA wal_checkpoint(TRUNCATE)').fetchone()[0]:
+            if time.monotonic() > end:
+                return   # the next one will
+            time.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311 (no secret)
+
     def _check_file(self) -> None:
         """Make the file if it never was, and see that it is ours."""
         try:
+            check_local(self.path.parent)
             if self._identity is None and not os.path.lexists(self.path):
-                create_private(self.path, b'')
+                self.made = create_private(self.path, b'')
             status = os.lstat(self.path)
             if not stat.S_ISREG(status.st_mode) or not belongs_to_us(status):
                 raise self._error('is no file of this user: name another')
@@ -168,7 +216,7 @@ class Store:
 
     def _check_files(self, handle: Handle) -> None:
         # Others would open another file, and each grants a run that both have.
-        if _identities(self._names) != (self._identity, *handle.companions):
+        if _identities(self._names, handle) != (self._identity, *handle.companions):
             raise self._was_moved()
 
     def _patiently(self, action: Callable[[], T]) -> T:
@@ -219,8 +267,11 @@ def _identity_of(status: os.stat_result) -> Identity:
     return status.st_dev, status.st_ino
 
 
-def _identities(names: tuple[str, ...]) -> tuple[Identity | None, ...]:
+def _identities(names: tuple[str, ...], handle: Handle) -> tuple[Identity | None, ...]:
+    """Of the file, its -wal, whose size is noted, and its -shm."""
     try:
-        return tuple([_identity_of(os.stat(name)) for name in names])
+        found = [os.stat(name) for name in names]
     except OSError:
         return (None,) * len(names)
+    handle.wal_size = found[1].st_size
+    return tuple(map(_identity_of, found))

@@ -1,0 +1,119 @@
+"""The history of runs, as SQL inside one transaction that reads."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from cronsched.ledger.values import Row, Run
+
+COLUMNS = (
+    'SELECT application_id, job, r.scheduled, state, attempt, r.started, ended, until, count, '
+    'status, detail, r.host, r.pid, requested, gave_up, next_attempt, attempts_left, m.machine, '
+    'r.member, asked_by ')
+NAMES = 'JOIN jobs ON jobs.id = r.job_id LEFT JOIN members AS m ON m.id = r.member '
+ROW = f'{COLUMNS}FROM runs AS r {NAMES}'
+# The rows in order, and the names to each, not the other way round.
+BY_TIME = f'{COLUMNS}FROM runs AS r INDEXED BY runs_scheduled CROSS {NAMES}'
+
+# Each job is looked at for itself where no more rows than these come of it.
+MOST_LOOKED_AT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows; None is any. The first `skipped` are left out."""
+
+    application_id: str | None = None
+    job: str | None = None
+    since: float | None = None
+    until: float | None = None
+    oldest_first: bool = False
+    limit: int = 100
+    skipped: int = 0
+
+
+def history(connection: sqlite3.Connection, wanted: Wanted) -> list[Row]:
+    ids = _job_ids(connection, wanted)
+    end = wanted.skipped + wanted.limit
+    if ids is None or (len(ids) * end > MOST_LOOKED_AT and len(ids) > 1):
+        rows = _select(connection, BY_TIME, wanted, _names(wanted), wanted.skipped)
+        return [row_of(row) for row in rows]
+    found = [
+        row for each in ids
+        for row in _select(connection, ROW, wanted, {'r.job_id': each}, 0)
+    ]
+    found.sort(key=lambda row: row[2], reverse=not wanted.oldest_first)
+    return [row_of(row) for row in found[wanted.skipped:end]]
+
+
+def _select(
+    connection: sqlite3.Connection, sql: str, wanted: Wanted, equal: dict[str, Any], skipped: int,
+) -> list[tuple[Any, ...]]:
+    where = [f'{name} = ?' for name in equal]
+    values = list(equal.values())
+    if wanted.since is not None:
+        # A missed row may begin before.
+        where.append('r.scheduled >= min(?, ifnull((SELECT min(scheduled) FROM runs INDEXED BY '
+                     'runs_missed WHERE until >= ?), ?)) AND ifnull(until, r.scheduled) >= ?')
+        values += [wanted.since] * 4
+    if wanted.until is not None:
+        where.append('r.scheduled <= ?')
+        values.append(wanted.until)
+    order = 'ASC' if wanted.oldest_first else 'DESC'
+    return connection.execute(
+        f'{sql}WHERE {" AND ".join(where) or "1"} ORDER BY r.scheduled {order}, r.job_id '
+        'LIMIT ? OFFSET ?', (*values, wanted.skipped - skipped + wanted.limit, skipped)).fetchall()
+
+
+def _names(wanted: Wanted) -> dict[str, Any]:
+    named = {'application_id': wanted.application_id, 'job': wanted.job}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _job_ids(connection: sqlite3.Connection, wanted: Wanted) -> list[int] | None:
+    """None for all."""
+    names = _names(wanted)
+    if not names:
+        return None
+    where = ' AND '.join(f'{name} = ?' for name in names)
+    return [row[0] for row in connection.execute(
+        f'SELECT id FROM jobs WHERE {where} ORDER BY id', tuple(names.values()))]
+
+
+def latest(
+    connection: sqlite3.Connection, application_id: str | None,
+) -> dict[tuple[str, str], Row]:
+    where, values = ('', ()) if application_id is None else (
+        'WHERE application_id = ?', (application_id,))
+    rows = connection.execute(
+        f'{COLUMNS}FROM jobs CROSS JOIN runs AS r ON r.job_id = jobs.id AND r.scheduled = '
+        '(SELECT max(scheduled) FROM runs AS n WHERE n.job_id = jobs.id) '
+        f'LEFT JOIN members AS m ON m.id = r.member {where}', values)
+    return {row[:2]: row_of(row) for row in rows}
+
+
+def find(connection: sqlite3.Connection, run: Run) -> Row | None:
+    """The row of the run, else the one of those missed that it is part of."""
+    key = run.application_id, run.job, run.scheduled
+    row = connection.execute(
+        f'{ROW}WHERE application_id = ? AND job = ? AND r.scheduled = ?', key).fetchone()
+    if row is None:
+        row = connection.execute(
+            f'{COLUMNS}FROM runs AS r INDEXED BY runs_missed {NAMES}'
+            'WHERE application_id = ? AND job = ? AND r.scheduled <= ? AND until >= ? '
+            'ORDER BY r.scheduled DESC LIMIT 1', (*key, run.scheduled)).fetchone()
+    return None if row is None else row_of(row)
+
+
+def row_of(row: tuple[Any, ...]) -> Row:
+    names, told, requested, rest = row[:3], row[3:13], bool(row[13]), row[14:]
+    return Row(Run(*names), *told, requested, *rest)  # type: ignore[call-arg]
+
+
+def prune(connection: sqlite3.Connection, job_id: int, before: float, most: int) -> int:
+    return connection.execute(
+        'DELETE FROM runs WHERE job_id = ? AND scheduled IN (SELECT scheduled FROM runs '
+        'WHERE job_id = ? AND scheduled < ? AND ended < ? AND next_attempt IS NULL LIMIT ?)',
+        (job_id, job_id, before, before, most)).rowcount

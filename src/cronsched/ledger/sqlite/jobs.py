@@ -1,0 +1,45 @@
+"""The row of a job, and who asked for a run of it, as claims need them."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from cronsched.ledger.values import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The row of a job, as far as claims need it."""
+
+    id: int
+    newest: int | None
+    last_started: int | None
+    last_ok: int | None
+    offset: float
+
+
+def job_of(connection: sqlite3.Connection, run: Run, now: float) -> Job:
+    """The job's row, made if it is new."""
+    key = run.application_id, run.job
+    sql = ('SELECT id, newest, last_started, last_ok, offset FROM jobs '
+           'WHERE application_id = ? AND job = ?')
+    row = connection.execute(sql, key).fetchone()
+    if row is None:
+        connection.execute(
+            'INSERT INTO jobs (application_id, job, since) VALUES (?, ?, ?)', (*key, now))
+        row = connection.execute(sql, key).fetchone()
+    return Job(*row)
+
+
+def requested_by(connection: sqlite3.Connection, run: Run) -> str | None:
+    """Who asked for the run by hand ('' for somebody); None if nobody did."""
+    row = connection.execute(
+        'SELECT asked_by FROM requests WHERE application_id = ? AND job = ? AND scheduled = ?',
+        (run.application_id, run.job, run.scheduled)).fetchone()
+    return None if row is None else row[0]
+
+
+def note_newest(connection: sqlite3.Connection, job: Job, scheduled: int) -> None:
+    if job.newest is None or job.newest < scheduled:
+        connection.execute('UPDATE jobs SET newest = ? WHERE id = ?', (scheduled, job.id))

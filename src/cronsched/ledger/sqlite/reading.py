@@ -1,0 +1,131 @@
+"""What a SQLite ledger tells: each method is one transaction that reads."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from cronsched.base import clock
+from cronsched.ledger.sqlite import executions, history, owners, records, totals
+from cronsched.ledger.sqlite.claims import TRUSTED_AHEAD
+from cronsched.ledger.sqlite.history import Wanted
+from cronsched.ledger.sqlite.past import past
+from cronsched.ledger.sqlite.store import Store
+from cronsched.ledger.values import (
+    Application,
+    Executing,
+    KnownJob,
+    Owner,
+    PastJob,
+    Pause,
+    Row,
+    Run,
+    Total,
+)
+
+__all__ = ['Reading']
+
+# Rows, and application ids, that are read at once: no writer waits for a
+# reader, but the -wal cannot be written back past one.
+PIECE = 1000
+IDS = 500
+
+
+class Reading:
+    """See the module, and `cronsched.ledger.protocol`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def executing(self, application_id: str | None = None) -> list[Executing]:
+        with self._store.read() as connection:
+            return executions.all_executing(connection, application_id)
+
+    def applications(self) -> Collection[Application]:
+        with self._store.read() as connection:
+            return records.applications(connection)
+
+    def jobs(self, application_id: str | None = None) -> Collection[KnownJob]:
+        with self._store.read() as connection:
+            return records.jobs(connection, application_id)
+
+    def last_runs(self, application_id: str) -> Mapping[str, int]:
+        return {
+            job.job: int(job.since) if job.newest is None else job.newest
+            for job in self.jobs(application_id)
+        }
+
+    def past(
+        self, application_ids: Collection[str], since: Mapping[str, float],
+    ) -> Mapping[str, Sequence[PastJob]]:
+        found: dict[str, list[PastJob]] = {}
+        latest = clock.now() + TRUSTED_AHEAD
+        for ids in _pieces(application_ids, IDS):
+            with self._store.read() as connection:
+                found |= past(connection, {each: since[each] for each in ids}, latest)
+        return found
+
+    def owners(self, application_ids: Collection[str] | None = None) -> Mapping[str, Owner]:
+        with self._store.read() as connection:
+            return owners.owners(connection, self._store.presence, application_ids)
+
+    def history(
+        self,
+        *,
+        application_id: str | None = None,
+        job: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 100,
+        oldest_first: bool = False,
+    ) -> list[Row]:
+        with self._store.read() as connection:
+            return history.history(connection, Wanted(
+                application_id, job, since, until, oldest_first, limit))
+
+    def walk(
+        self,
+        *,
+        application_id: str | None = None,
+        job: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> Iterator[Row]:
+        skipped = 0
+        while True:
+            with self._store.read() as connection:
+                rows = history.history(connection, Wanted(
+                    application_id, job, since, until, limit=PIECE, skipped=skipped))
+            yield from rows
+            if len(rows) < PIECE:
+                return
+            # The next piece goes on in the second in which this one ended.
+            last = rows[-1].run.scheduled
+            of_last = sum(row.run.scheduled == last for row in rows)
+            skipped = of_last + (skipped if until == last and of_last == len(rows) else 0)
+            until = last
+
+    def latest(self, application_id: str | None = None) -> Mapping[tuple[str, str], Row]:
+        with self._store.read() as connection:
+            return history.latest(connection, application_id)
+
+    def find(self, run: Run) -> Row | None:
+        with self._store.read() as connection:
+            return history.find(connection, run)
+
+    def totals(self) -> list[Total]:
+        with self._store.read() as connection:
+            return totals.totals(connection)
+
+    def paused(self) -> Mapping[tuple[str | None, str], str]:
+        return {(each.application_id, each.job): each.note for each in self.pauses()}
+
+    def pauses(self) -> list[Pause]:
+        with self._store.read() as connection:
+            return records.pauses(connection)
+
+
+def _pieces(every: Collection[str], size: int) -> Iterator[list[str]]:
+    rest = iter(every)
+    while piece := list(itertools.islice(rest, size)):
+        yield piece

@@ -1,0 +1,57 @@
+"""Counts of how runs ended, which pruning does not touch.
+
+One row for each job, outcome, bucket of the time it took and bucket of how
+late it began: a histogram is their sum, and an end is one statement.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+from cronsched.ledger.sqlite.jobs import Job
+from cronsched.ledger.values import BUCKETS, Total
+
+NONE = -1   # the bucket of what never began
+
+
+def count_end(
+    connection: sqlite3.Connection, job: Job, scheduled: int, outcome: str,
+    started: float | None, ended: float | None, count: int = 1,
+) -> None:
+    took = 0.0 if started is None or ended is None else max(ended - started, 0.0)
+    late = 0.0 if started is None else max(started - scheduled - job.offset, 0.0)
+    bucket, late_bucket = (
+        (NONE, NONE) if started is None
+        else (bisect_left(BUCKETS, took), bisect_left(BUCKETS, late)))
+    connection.execute(
+        'INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?) '
+        'ON CONFLICT DO UPDATE SET count = count + excluded.count, '
+        'seconds = seconds + excluded.seconds, '
+        'late_seconds = late_seconds + excluded.late_seconds',
+        (job.id, outcome, bucket, late_bucket, count, took, late))
+
+
+def totals(connection: sqlite3.Connection) -> list[Total]:
+    rows = connection.execute(
+        'SELECT application_id, job, outcome, bucket, late_bucket, count, seconds, late_seconds '
+        'FROM totals JOIN jobs ON jobs.id = job_id ORDER BY application_id, job, outcome')
+    return list(_sum(rows))
+
+
+def _sum(rows: sqlite3.Cursor) -> Iterator[Total]:
+    for key, group in groupby(rows, lambda row: row[:3]):
+        yield _total(key, list(group))
+
+
+def _total(key: tuple[str, str, str], rows: list[tuple[Any, ...]]) -> Total:
+    buckets, late_buckets = [0] * (len(BUCKETS) + 1), [0] * (len(BUCKETS) + 1)
+    for row in rows:
+        if row[3] != NONE:
+            buckets[row[3]] += row[5]
+            late_buckets[row[4]] += row[5]
+    count, seconds, late = (sum(row[column] for row in rows) for column in (5, 6, 7))
+    return Total(*key, count, seconds, late, tuple(buckets), tuple(late_buckets))

@@ -1,0 +1,256 @@
+"""The values that go into a ledger, and come out of it.
+
+Example::
+
+    run = Run('org/zug', 'cleanup', 1792000000)
+    row.state, row.late, row.next_attempt
+
+Times are UTC seconds (floats where a fraction is meaningful).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from cronsched.errors import CronError
+
+#: How a run may end. Until then its state is 'running', or 'queued' while it
+#: waits for another run of its job to end.
+OUTCOMES: Final = (
+    'ok', 'failed', 'timed_out', 'unreachable', 'skipped_overlap',
+    'skipped_paused', 'missed', 'lost',
+)
+
+#: The upper bounds of the buckets of `Total`, in seconds; one more for what
+#: is longer.
+BUCKETS: Final = (0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
+
+
+class LedgerError(CronError):
+    """The store of runs cannot be used; nothing was claimed. `path` names
+    the file, where there is one."""
+
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One (application id, job, scheduled)."""
+
+    application_id: str
+    job: str
+    scheduled: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The answer to a claim. Only `granted` allows the function to run."""
+
+    run: Run
+    verdict: Literal[
+        'granted',           # run the function, then call finish()
+        'duplicate',         # somebody has it, or had it
+        'executing',         # its last attempt still executes: the next one
+                             # is made when that has ended
+        'queued',            # another run of the job executes: this one is
+                             # made when that has ended
+        'lost',              # its executing process died; recorded as lost
+        'skipped_overlap',   # another run of the job still executes
+        'skipped_paused',    # the job is paused; recorded
+        'replayed',          # an attempt that is not newer than the last one
+    ]
+    attempt: int = 1
+    previous: int | None = None       # scheduled time of the run before
+    last_success: int | None = None   # scheduled time of the last `ok` run
+
+    @property
+    def granted(self) -> bool:
+        return self.verdict == 'granted'
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the history. `state` is 'running', 'queued' or one of
+    OUTCOMES; a 'missed' row may stand for all scheduled times up to `until`.
+
+    gave_up: when its sender stopped waiting, though it executed.
+    next_attempt: when the next attempt is due; attempts_left: how many.
+    machine, member: where it was executed, and by which process there.
+    by: who asked for it by hand.
+    """
+
+    run: Run
+    state: str
+    attempt: int
+    started: float | None
+    ended: float | None
+    until: int | None
+    count: int
+    status: int | None
+    detail: str | None
+    host: str | None
+    pid: int | None
+    requested: bool = False
+    gave_up: float | None = None
+    next_attempt: float | None = None
+    attempts_left: int = 0
+    machine: str | None = None
+    member: int | None = None
+    by: str | None = None
+
+    @property
+    def late(self) -> bool:
+        """Whether it ended after its sender gave up."""
+        return self.gave_up is not None and self.state in ('ok', 'failed')
+
+
+@dataclass(frozen=True, slots=True)
+class Executing:
+    """A run that is executed at this moment. `thread` is its name and the
+    system's number; `deadline` is when its sender gives up, `gave_up` when it
+    did."""
+
+    run: Run
+    attempt: int
+    started: float
+    deadline: float
+    gave_up: float | None
+    host: str
+    pid: int
+    thread: str
+    member: int
+
+    def is_overdue(self, now: float) -> bool:
+        return self.gave_up is not None or self.deadline < now
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An attempt to be made now. `since` is when it became due. `overlaps`:
+    another run of the job executes, so only a job that allows it may run."""
+
+    run: Run
+    attempt: int
+    since: float
+    state: str
+    overlaps: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """When a job runs, as text: the arguments of a `Schedule`."""
+
+    expression: str
+    timezone: str = 'UTC'
+    seed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A job as its code has it. `options` is JSON, `place` 'file.py:12',
+    `words` the plan in plain English, `offset` the delay of its calls."""
+
+    plan: Plan | None
+    offset: float = 0.0
+    options: str | None = None
+    place: str | None = None
+    words: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownJob:
+    """A job that was seen, and what is kept of it for ever."""
+
+    application_id: str
+    job: str
+    since: float                # when it was first seen
+    newest: int | None          # the latest scheduled time recorded
+    last_success: int | None    # the latest scheduled time that ended 'ok'
+    plan: Plan | None
+    planned: float | None = None    # since when it has this plan
+    declared: bool = True           # it is in the code of its application
+    offset: float = 0.0
+    options: str | None = None
+    place: str | None = None
+    words: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PastJob:
+    """What is recorded of a job since an instant: scheduled times, and the
+    ranges of those missed; `before` is the last one before."""
+
+    known: KnownJob
+    before: int | None
+    single: frozenset[int]
+    ranges: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Runs that nobody executed, from `run` to `until`."""
+
+    run: Run
+    until: int
+    count: int = 1
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """An application id that was seen, and where it is reached."""
+
+    application_id: str
+    base_url: str
+    seen: float
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who fires the calls of an application id.
+
+    address: where it sends them; code_root: the directory of its code. One
+    that differs in both is another deployment.
+    implicit: nobody chose the application id; it comes from a class's name.
+    The rest is filled in by the ledger.
+    """
+
+    application_id: str
+    address: str
+    code_root: str
+    since: float
+    implicit: bool = False
+    member: int = 0
+    machine: str = ''
+    host: str = ''
+    pid: int = 0
+    alive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A job that is paused; without an application id, for all of them."""
+
+    application_id: str | None
+    job: str
+    note: str
+    at: float
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many runs of a job ended with `outcome`. `buckets` counts those
+    that took up to each of BUCKETS, and longer; `late_buckets` those that
+    began so long after they were due."""
+
+    application_id: str
+    job: str
+    outcome: str
+    count: int
+    seconds: float
+    late_seconds: float
+    buckets: tuple[int, ...]
+    late_buckets: tuple[int, ...]
