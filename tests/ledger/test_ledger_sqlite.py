@@ -111,18 +111,23 @@ def test_all_its_files_are_private(ledger: SQLiteLedger, path: Path) -> None:
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
-def test_a_file_that_others_may_read_is_made_private(ledger: SQLiteLedger, path: Path) -> None:
+@pytest.mark.parametrize(('given', 'kept'), [
+    (0o644, 0o640), (0o666, 0o640), (0o660, 0o640), (0o640, 0o640), (0o604, 0o600), (0o700, 0o600),
+])
+def test_a_file_is_read_by_its_group_at_most_and_written_by_us(
+    ledger: SQLiteLedger, path: Path, given: int, kept: int,
+) -> None:
     ledger.claim(ROW)
     ledger.close()
-    path.chmod(0o644)
+    path.chmod(given)
     assert ledger.claim(ROW).verdict == 'duplicate'
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.stat().st_mode) == kept
 
 
 def test_a_link_is_refused(ledger: SQLiteLedger, path: Path) -> None:
     (path.parent / 'real').touch(mode=0o600)
     path.symlink_to(path.parent / 'real')
-    refused(ledger, 'no file of this user')
+    refused(ledger, 'not a regular file of this user')
 
 
 def test_closing_leaves_no_companion_and_no_descriptor(ledger: SQLiteLedger, path: Path) -> None:

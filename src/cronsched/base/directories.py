@@ -4,51 +4,48 @@ Example::
 
     state_directory()             # ~/.local/state/cronsched, made with 0700
     runtime_directory()           # $XDG_RUNTIME_DIR/cronsched
+    find_state_directory()        # the same as the first, but nothing is made
     create_private(path, secret)  # a whole file, 0600, or none
 
-A directory that others could write to, or that is a symbolic link somebody
-may turn elsewhere, is refused: who can replace the ledger can make a job run
-twice, and who can replace the secret can start one.
+A directory that others could write to, or that somebody could put another in
+the place of, is refused: see `ownership`.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
-import platformdirs
-
-from cronsched.errors import CronError
+from cronsched.base.ownership import DirectoryError, check_directory, check_way
 
 __all__ = [
-    'DirectoryError', 'create_private', 'private_directory',
+    'DirectoryError', 'create_private', 'find_state_directory', 'private_directory',
     'runtime_directory', 'state_directory',
 ]
 
 NAME = 'cronsched'
-OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
-class DirectoryError(CronError):
-    """A directory or file that cannot be used safely; `path` names it."""
+def find_state_directory(override: str | os.PathLike[str] | None = None) -> Path:
+    """What outlives a reboot: `override`, else a directory of ours in the
+    first of $STATE_DIRECTORY (systemd), else the user's state directory. It
+    may not be there, or belong to somebody else: for who only looks."""
+    if override is not None:
+        # Not resolve(): a link is to be seen, and refused.
+        return Path(os.path.abspath(override))
+    given = _first_of('STATE_DIRECTORY')
+    if given is not None:
+        return given / NAME
+    import platformdirs
 
-    def __init__(self, message: str, *, path: Path) -> None:
-        super().__init__(message)
-        self.path = path
+    return Path(os.path.abspath(platformdirs.user_state_dir(NAME, appauthor=False)))
 
 
 def state_directory(override: str | os.PathLike[str] | None = None) -> Path:
-    """What outlives a reboot: `override`, else a directory of ours in the
-    first of $STATE_DIRECTORY (systemd), else the user's state directory.
-    Made when missing. Raises `DirectoryError`."""
-    if override is not None:
-        return private_directory(override)
-    given = _first_of('STATE_DIRECTORY')
-    if given is not None:
-        return private_directory(given / NAME)
-    return private_directory(platformdirs.user_state_dir(NAME, appauthor=False))
+    """The same, made when missing. Raises `DirectoryError`."""
+    return private_directory(find_state_directory(override))
 
 
 def runtime_directory(
@@ -65,20 +62,20 @@ def runtime_directory(
     for variable in ('RUNTIME_DIRECTORY', 'XDG_RUNTIME_DIR'):
         given = _first_of(variable)
         # A login session's directory outlives neither logout nor `su`.
-        if given is not None and os.access(given, os.W_OK | os.X_OK):
+        if given is not None and os.access(given, os.W_OK | os.X_OK) and _is_ours(given):
             return private_directory(given / NAME)
     return private_directory(state_directory(state) / 'run')
 
 
 def private_directory(path: str | os.PathLike[str]) -> Path:
-    """`path`, absolute; made with 0700 when missing and checked in any case.
-    Raises `DirectoryError`."""
-    # Not resolve(): a link is to be seen, and refused.
+    """`path`, absolute; each part that is missing is made with 0700, and all
+    are checked. Raises `DirectoryError`."""
     directory = Path(os.path.abspath(path))
     try:
-        directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory.mkdir(mode=0o700, exist_ok=True)
-        _check_directory(directory, directory.lstat())
+        check_way(directory)
+        _make(directory)
+        check_way(directory)
+        check_directory(directory)
     except OSError as error:
         raise DirectoryError(
             f'{directory} cannot be made or used ({error.strerror}): give this user a '
@@ -88,36 +85,25 @@ def private_directory(path: str | os.PathLike[str]) -> Path:
     return directory
 
 
+def _make(directory: Path) -> None:
+    """With all that it is in. Not by `mkdir(parents=True)`, which gives the
+    mode to the last part alone."""
+    if not os.path.lexists(directory.parent):
+        _make(directory.parent)
+    # It may be there for long, or by another process just now.
+    with suppress(FileExistsError):
+        os.mkdir(directory, 0o700)
+
+
+def _is_ours(directory: Path) -> bool:
+    return directory.stat().st_uid == os.geteuid()
+
+
 def _first_of(variable: str) -> Path | None:
     # systemd separates several directories by colons. With DynamicUser= each
     # is a link that systemd made, in a directory of root's: follow it.
     first = os.environ.get(variable, '').split(':')[0]
     return Path(os.path.realpath(first)) if os.path.isabs(first) else None
-
-
-def _check_directory(directory: Path, status: os.stat_result) -> None:
-    if stat.S_ISLNK(status.st_mode):
-        raise DirectoryError(
-            f'{directory} is a symbolic link: name the directory itself, '
-            f'{os.path.realpath(directory)}', path=directory,
-        )
-    if not stat.S_ISDIR(status.st_mode):
-        raise DirectoryError(f'{directory} is not a directory: name another', path=directory)
-    if not belongs_to_us(status):
-        raise DirectoryError(
-            f'{directory} belongs to the user {status.st_uid}, not to {os.geteuid()}: run as '
-            'that user, or name a directory of your own', path=directory,
-        )
-    if status.st_mode & OTHERS_MAY_WRITE:
-        raise DirectoryError(
-            f'{directory} may be written to by others: chmod 700 {directory}', path=directory,
-        )
-
-
-def belongs_to_us(status: os.stat_result) -> bool:
-    """Whether what was looked at is ours. Everything is root's: it looks at
-    the ledger of an application with `sudo cronsched status`."""
-    return status.st_uid == os.geteuid() or os.geteuid() == 0
 
 
 def create_private(path: Path, content: bytes) -> bool:

@@ -19,7 +19,13 @@ import stat
 from pathlib import Path
 from typing import Any, Final
 
-from cronsched.base.directories import DirectoryError, belongs_to_us, create_private
+from cronsched.base.directories import create_private
+from cronsched.base.ownership import (
+    DirectoryError,
+    belongs_to_us,
+    has_name_elsewhere,
+    name_of_user,
+)
 from cronsched.errors import ConfigurationError
 
 __all__ = ['KEY_SIZE', 'SHORTEST_SECRET', 'Key', 'Secret', 'derive_key', 'state_secret']
@@ -30,7 +36,6 @@ SECRET_FILE: Final = 'secret'       # noqa: S105 (its name)
 SHORTEST_SECRET: Final = 16
 SHORTEST_MADE: Final = 32           # characters, of those we make
 OTHERS_MAY_READ: Final = 0o077
-LOOKS: Final = 3
 
 
 class Secret:
@@ -128,7 +133,7 @@ def _read_secret(path: Path) -> Secret:
         status = os.fstat(descriptor)
         secret = Secret(file.read(4096).strip() if stat.S_ISREG(status.st_mode) else '')
         problem = _problem_of(path, status)
-        if problem is None and _has_name_elsewhere(path, descriptor):
+        if problem is None and has_name_elsewhere(path, descriptor):
             problem = 'has a second name elsewhere (a hard link)'
     if problem is None and len(secret.reveal()) < SHORTEST_MADE:
         problem = 'is empty or damaged'
@@ -139,21 +144,7 @@ def _read_secret(path: Path) -> Secret:
 
 def _problem_of(path: Path, status: os.stat_result) -> str | None:
     if not belongs_to_us(status):
-        return f'belongs to the user {status.st_uid}'
+        return f'belongs to {name_of_user(status.st_uid)}'
     if status.st_mode & OTHERS_MAY_READ:
         return 'may be read by others, so it is not a secret any more'
     return None
-
-
-def _has_name_elsewhere(path: Path, descriptor: int) -> bool:
-    """Whether the file is also in another directory. In ours it may be for a
-    moment, under the name with which it was made."""
-    for _ in range(LOOKS):
-        status = os.fstat(descriptor)
-        if status.st_nlink <= 1:
-            return False
-        with os.scandir(path.parent) as entries:
-            names = sum(entry.inode() == status.st_ino for entry in entries)
-        if names >= status.st_nlink:
-            return False
-    return True

@@ -23,10 +23,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from cronsched.base.directories import state_directory
+from cronsched.base.directories import find_state_directory
 from cronsched.base.text import printable
 from cronsched.cli.overview import history_row, row_data, status_of, status_row
 from cronsched.cli.reasons import explain, schedule_of, time_text
@@ -45,8 +46,9 @@ Command = Callable[[argparse.Namespace, Ledger], None]
 
 def add_commands(subparsers: Any) -> None:
     """Add `status history run pause resume` to what `add_subparsers` gave."""
-    _add(subparsers, 'status', show_status, 'show the last run of each job')
-    history = _add(subparsers, 'history', show_history, 'show runs, the newest first')
+    _add(subparsers, 'status', show_status, 'show the last run of each job', looks=True)
+    history = _add(
+        subparsers, 'history', show_history, 'show runs, the newest first', looks=True)
     history.add_argument('job', metavar='JOB', nargs='?', help='the name of a job; all otherwise')
     history.add_argument('-n', '--limit', type=int, default=20, help='how many (default 20)')
     history.add_argument('--at', metavar='TIME', help='why the run of this time did not happen')
@@ -60,7 +62,7 @@ def add_commands(subparsers: Any) -> None:
 
 
 def _add(
-    subparsers: Any, name: str, command: Command, summary: str,
+    subparsers: Any, name: str, command: Command, summary: str, *, looks: bool = False,
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         name, help=summary, description=f'{summary[0].upper()}{summary[1:]}.')
@@ -71,32 +73,43 @@ def _add(
     where.add_argument('--ledger', metavar='URL', help='sqlite:///absolute/path')
     where.add_argument('--state-directory', metavar='DIRECTORY',
                        help='where the application keeps its state')
-    parser.set_defaults(run=lambda arguments: _call(command, arguments))
+    parser.set_defaults(run=lambda arguments: _call(command, arguments, looks))
     return parser
 
 
-def _call(command: Command, arguments: argparse.Namespace) -> None:
-    ledger = _ledger(arguments)
+def _call(command: Command, arguments: argparse.Namespace, looks: bool) -> None:
+    ledger = _ledger(arguments, looks)
     try:
         command(arguments, ledger)
     finally:
         ledger.close()
 
 
-def _ledger(arguments: argparse.Namespace) -> Ledger:
-    """The ledger that is there: looking at one makes none."""
+def _ledger(arguments: argparse.Namespace, looks: bool) -> Ledger:
+    """The ledger that is there: no command makes one, and one that only looks
+    makes and changes nothing, whoever calls it."""
     url = arguments.ledger
     if url is None and arguments.state_directory is None and arguments.settings is not None:
         url = ledger_url(arguments.settings)
     if url is None:
-        path = state_directory(arguments.state_directory) / LEDGER_FILE
+        path = find_state_directory(arguments.state_directory) / LEDGER_FILE
         url = f'sqlite://{quote(str(path))}'
-    ledger = open_ledger(url)
-    if isinstance(ledger, SQLiteLedger) and not ledger.path.exists():
+    ledger = open_ledger(url, looking=looks)
+    if isinstance(ledger, SQLiteLedger) and _is_missing(ledger.path):
         raise CronError(
             f'there is no ledger at {ledger.path}: name the one of the application with '
             '--state-directory or --ledger, or run this as its user')
     return ledger
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False    # opening it will say why
+    return False
 
 
 # -- The commands

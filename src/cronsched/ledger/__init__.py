@@ -40,9 +40,10 @@ __all__ = [
 ]
 
 
-def open_ledger(url: str) -> Ledger:
+def open_ledger(url: str, *, looking: bool = False) -> Ledger:
     """The ledger at `url`: ``sqlite:///absolute/path`` (RFC 3986, as
-    SQLAlchemy writes it). Raises `LedgerError`, saying what to write."""
+    SQLAlchemy writes it). `looking` makes and changes nothing, and may be
+    another user's. Raises `LedgerError`, saying what to write."""
     from cronsched.ledger.sqlite import SQLiteLedger
 
-    return SQLiteLedger.from_url(url)
+    return SQLiteLedger.from_url(url, looking=looking)

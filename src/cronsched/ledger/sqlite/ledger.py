@@ -24,6 +24,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from cronsched.base import clock
 from cronsched.ledger.sqlite import claims, ends, executions, history, members, records
 from cronsched.ledger.sqlite import owners as ownership
+from cronsched.ledger.sqlite.looking import LookingStore
 from cronsched.ledger.sqlite.reading import Reading
 from cronsched.ledger.sqlite.store import Store
 from cronsched.ledger.values import (
@@ -56,7 +57,7 @@ Ended = tuple[Claim, str, float, str | None]
 
 class SQLiteLedger(Reading):
     """A `Ledger`; `patience` is how long to wait for other processes, in
-    seconds. Making one opens no file."""
+    seconds. `looking` changes nothing. Making one opens no file."""
 
     def __init__(
         self,
@@ -64,18 +65,20 @@ class SQLiteLedger(Reading):
         *,
         synchronous: str = 'NORMAL',
         patience: float = 5.0,
+        looking: bool = False,
     ) -> None:
         if synchronous.upper() not in SYNCHRONOUS:
             choices = ' or '.join(SYNCHRONOUS)
             raise LedgerError(f'synchronous={synchronous!r}: write {choices}')
         self.path = Path(os.path.abspath(path))
-        super().__init__(Store(self.path, synchronous=synchronous.upper(), patience=patience))
+        kind = LookingStore if looking else Store
+        super().__init__(kind(self.path, synchronous=synchronous.upper(), patience=patience))
         self._kept: list[Ended] = []   # ends that could not be written yet
         self._executing: set[tuple[Run, int]] = set()   # granted, with the attempt, not ended
         self._kept_pid = os.getpid()
 
     @classmethod
-    def from_url(cls, url: str) -> SQLiteLedger:
+    def from_url(cls, url: str, *, looking: bool = False) -> SQLiteLedger:
         """`sqlite:///absolute/path`, optionally `?synchronous=FULL`. Raises
         `LedgerError`."""
         parts = urlsplit(url)
@@ -86,7 +89,7 @@ class SQLiteLedger(Reading):
         synchronous = options.pop('synchronous', ['NORMAL'])[-1]
         if options:
             raise LedgerError(f'{url!r}: unknown {", ".join(options)}; there is synchronous=FULL')
-        return cls(path, synchronous=synchronous)
+        return cls(path, synchronous=synchronous, looking=looking)
 
     def claim(
         self,

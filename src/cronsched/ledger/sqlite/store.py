@@ -19,18 +19,16 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
-import stat
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote
 
 from cronsched.base import clock
-from cronsched.base.directories import belongs_to_us, create_private
 from cronsched.ledger.sqlite import members, schema
+from cronsched.ledger.sqlite.files import connect, identity_of, secured
 from cronsched.ledger.sqlite.handles import Handle, Handles, Identity
 from cronsched.ledger.sqlite.local import check_local
 from cronsched.ledger.sqlite.presence import Presence
@@ -153,17 +151,19 @@ class Store:
             handle.lock.release()
 
     def _open(self, handle: Handle) -> None:
-        self._check_file()
-        handle.connection = connection = sqlite3.connect(
-            f'file:{quote(str(self.path))}?mode=rw', uri=True, timeout=0,
-            isolation_level=None, check_same_thread=False,
-        )
+        check_local(self.path.parent)
+        identity, made = secured(self.path, make=self._identity is None)
+        self.made = self.made or made
+        if self._identity not in (None, identity):
+            raise self._was_moved()
+        self._identity = identity
+        handle.connection = connection = connect(self.path, identity, 'mode=rw')
         try:
             self._prepare(connection)
         except BaseException:
             handle.close()
             raise
-        handle.companions = _identities(self._names, handle)[1:]
+        handle.companions = self._identities(handle)[1:]
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         self._patiently(lambda: _begin_reading(connection))
@@ -194,29 +194,18 @@ class Store:
                 return   # the next one will
             time.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311 (no secret)
 
-    def _check_file(self) -> None:
-        """Make the file if it never was, and see that it is ours."""
+    def _identities(self, handle: Handle) -> tuple[Identity | None, ...]:
+        """Of the file, its -wal, whose size is noted, and its -shm."""
         try:
-            check_local(self.path.parent)
-            if self._identity is None and not os.path.lexists(self.path):
-                self.made = create_private(self.path, b'')
-            status = os.lstat(self.path)
-            if not stat.S_ISREG(status.st_mode) or not belongs_to_us(status):
-                raise self._error('is no file of this user: name another')
-            if status.st_mode & 0o077:
-                os.chmod(self.path, 0o600)
-        except OSError as error:
-            raise self._error(
-                f'cannot be made or opened ({error.strerror}): give this user the right to '
-                'write the file and its directory'
-            ) from error
-        if self._identity not in (None, _identity_of(status)):
-            raise self._was_moved()
-        self._identity = _identity_of(status)
+            found = [os.lstat(name) for name in self._names]
+        except OSError:
+            return (None,) * len(self._names)
+        handle.wal_size = found[1].st_size
+        return tuple(map(identity_of, found))
 
     def _check_files(self, handle: Handle) -> None:
         # Others would open another file, and each grants a run that both have.
-        if _identities(self._names, handle) != (self._identity, *handle.companions):
+        if self._identities(handle) != (self._identity, *handle.companions):
             raise self._was_moved()
 
     def _patiently(self, action: Callable[[], T]) -> T:
@@ -261,17 +250,3 @@ def _begin_reading(connection: sqlite3.Connection) -> None:
 
 def _code(error: sqlite3.Error) -> int:
     return getattr(error, 'sqlite_errorcode', 0) & 0xff
-
-
-def _identity_of(status: os.stat_result) -> Identity:
-    return status.st_dev, status.st_ino
-
-
-def _identities(names: tuple[str, ...], handle: Handle) -> tuple[Identity | None, ...]:
-    """Of the file, its -wal, whose size is noted, and its -shm."""
-    try:
-        found = [os.stat(name) for name in names]
-    except OSError:
-        return (None,) * len(names)
-    handle.wal_size = found[1].st_size
-    return tuple(map(_identity_of, found))
