@@ -19,6 +19,8 @@ def own_directories(
         directory = tmp_path / name
         directory.mkdir(mode=0o700)
         monkeypatch.setenv(variable, str(directory))
+    # By itself nothing would start in a test; these are about what starts.
+    monkeypatch.setenv('CRONSCHED_ENABLED', 'true')
     yield tmp_path
     scheduler = sys.modules.get('cronsched.scheduler.process')
     if scheduler is not None:

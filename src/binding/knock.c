@@ -321,6 +321,32 @@ static PyObject *knock_stop(PyObject *self, PyObject *arguments)
     return PyBool_FromLong(status == CS_OK);
 }
 
+#define SOCKETS_MOST 64
+
+static PyObject *knock_listening(PyObject *Py_UNUSED(type),
+                                 PyObject *Py_UNUSED(ignored))
+{
+    char (*found)[CS_KNOCK_ADDRESS_SIZE];   /* Owned. */
+    PyObject *list = NULL, *text;
+    size_t count = 0;
+
+    found = PyMem_Calloc(SOCKETS_MOST, sizeof *found);
+    if (!found)
+        return PyErr_NoMemory();
+    Py_BEGIN_ALLOW_THREADS
+    count = cs_knock_listening(found, SOCKETS_MOST);
+    Py_END_ALLOW_THREADS
+    list = PyList_New(0);
+    for (size_t i = 0; list && i < count; i++) {
+        text = PyUnicode_FromString(found[i]);
+        if (!text || PyList_Append(list, text) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(text);
+    }
+    PyMem_Free(found);
+    return list;
+}
+
 static PyMethodDef knock_methods[] = {
     {"arm", (PyCFunction)(void (*)(void))knock_arm,
      METH_VARARGS | METH_KEYWORDS,
@@ -333,6 +359,10 @@ static PyMethodDef knock_methods[] = {
     {"permit", knock_permit, METH_O,
      "permit($self, permitted, /)\n--\n\nWhether sockets may be knocked at."},
     {"take", knock_take, METH_NOARGS, "The next News, or None."},
+    {"listening", knock_listening, METH_NOARGS | METH_STATIC,
+     "listening()\n--\n\n"
+     "The addresses of the sockets that listen in this process, TCP before\n"
+     "Unix, as this process reaches them."},
     {"start", knock_start, METH_NOARGS, "Start the thread."},
     {"stop", knock_stop, METH_VARARGS,
      "stop($self, timeout=2.0, /)\n--\n\n"
@@ -344,8 +374,8 @@ static PyType_Slot knock_slots[] = {
     {Py_tp_doc,
      "Knock(told)\n--\n\n"
      "Finds who serves an application id, by knocking at the listening\n"
-     "sockets of this process. `told` is called in the main thread when there\n"
-     "is news to take()."},
+     "sockets of this process. `told` is called in the main thread when\n"
+     "there is news to take()."},
     {Py_tp_new, knock_new},
     {Py_tp_methods, knock_methods},
     {Py_tp_dealloc, knock_dealloc},

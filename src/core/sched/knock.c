@@ -116,7 +116,7 @@ static bool are_paths(const char *const *paths)
         return false;
     for (; *paths; paths++)
         if (**paths != '/' || strlen(*paths) >= CS_KNOCK_URL_SIZE
-                                                - CS_ADDRESS_SIZE)
+                                                - CS_KNOCK_ADDRESS_SIZE)
             return false;
     return true;
 }
@@ -172,7 +172,7 @@ enum cs_status cs_knock_arm(struct cs_knock *knock,
         return cs_error_set(error, CS_RANGE,
                             "a path to knock at begins with / and has fewer "
                             "than %d bytes",
-                            CS_KNOCK_URL_SIZE - CS_ADDRESS_SIZE);
+                            CS_KNOCK_URL_SIZE - CS_KNOCK_ADDRESS_SIZE);
     target = make_target(spec);
     if (!target)
         return cs_error_set(error, CS_NOMEM, "out of memory");

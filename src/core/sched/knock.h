@@ -15,7 +15,8 @@
  *
  *   Cronsched-Knock: <pid> <base64 HMAC-SHA-256 of "answer.id.pid">
  *
- * by the same key. So TLS need not be verified. Every function is for any
+ * by the same key, and Cronsched-Outcome: off if it is not to start anything.
+ * So TLS need not be verified. Every function is for any
  * thread, unless it says otherwise; those that can wait are called without
  * the GIL.
  */
@@ -30,6 +31,7 @@
 
 #define CS_KNOCK_KEY_SIZE 32
 #define CS_KNOCK_URL_SIZE 640
+#define CS_KNOCK_ADDRESS_SIZE 384   /* a unix socket's path, encoded */
 
 struct cs_knock;
 
@@ -47,7 +49,7 @@ enum cs_knock_kind {
     CS_KNOCK_ASK,        /* a socket listens here: may it be knocked at? */
     CS_KNOCK_REFUSED,    /* an HTTP answer, and not ours */
     CS_KNOCK_SILENT,     /* connected, and no answer in 10 s; still waiting */
-    CS_KNOCK_CLOSED,     /* no HTTP, with or without TLS: never knocked again */
+    CS_KNOCK_CLOSED,     /* no HTTP, with or without TLS: left alone */
     CS_KNOCK_UNREACHED,  /* nobody accepted a connection for 30 s */
     CS_KNOCK_ANSWERED    /* the first good answer of a door */
 };
@@ -94,5 +96,10 @@ enum cs_status cs_knock_stop(struct cs_knock *knock, int32_t timeout_ms);
  * is too much of it, the oldest first. */
 enum cs_status cs_knock_take(struct cs_knock *knock,
                              struct cs_knock_news *news);
+
+/* The sockets that listen in this process, TCP before Unix, each once, as
+ * this process reaches them: "http://127.0.0.1:8000". Returns how many, at
+ * most `most`. */
+size_t cs_knock_listening(char (*found)[CS_KNOCK_ADDRESS_SIZE], size_t most);
 
 #endif

@@ -59,7 +59,7 @@ static bool write_inet(const struct sockaddr_in *inet, char *text)
         address.s_addr = htonl(INADDR_LOOPBACK);
     if (!inet_ntop(AF_INET, &address, host, sizeof host))
         return false;
-    (void)snprintf(text, CS_ADDRESS_SIZE, "http://%s:%d", host,
+    (void)snprintf(text, CS_KNOCK_ADDRESS_SIZE, "http://%s:%d", host,
                    ntohs(inet->sin_port));   /* it fits */
     return true;
 }
@@ -76,7 +76,7 @@ static bool write_inet6(int fd, const struct sockaddr_in6 *inet6, char *text)
          * has. */
         if (getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only6, &size) == 0
             && !only6) {
-            (void)snprintf(text, CS_ADDRESS_SIZE, "http://127.0.0.1:%d",
+            (void)snprintf(text, CS_KNOCK_ADDRESS_SIZE, "http://127.0.0.1:%d",
                            ntohs(inet6->sin6_port));   /* it fits */
             return true;
         }
@@ -85,7 +85,7 @@ static bool write_inet6(int fd, const struct sockaddr_in6 *inet6, char *text)
     if (!inet_ntop(AF_INET6, &address, host, sizeof host)
         || inet6->sin6_scope_id)
         return false;
-    (void)snprintf(text, CS_ADDRESS_SIZE, "http://[%s]:%d", host,
+    (void)snprintf(text, CS_KNOCK_ADDRESS_SIZE, "http://[%s]:%d", host,
                    ntohs(inet6->sin6_port));   /* it fits */
     return true;
 }
@@ -101,7 +101,7 @@ static bool is_plain(char byte)
 static bool write_local(const struct sockaddr_un *local, char *text)
 {
     const char *at = local->sun_path;
-    char *end = text + snprintf(text, CS_ADDRESS_SIZE, "http+unix://");
+    char *end = text + snprintf(text, CS_KNOCK_ADDRESS_SIZE, "http+unix://");
 
     if (*at != '/')
         return false;
@@ -132,18 +132,19 @@ static bool write_address(int fd, bool local, char *text)
         && write_inet6(fd, &address.inet6, text);
 }
 
-static bool is_there(const struct cs_door_address *found, size_t count,
+static bool is_there(char (*found)[CS_KNOCK_ADDRESS_SIZE], size_t count,
                      const char *text)
 {
     for (size_t i = 0; i < count; i++)
-        if (strcmp(found[i].text, text) == 0)
+        if (strcmp(found[i], text) == 0)
             return true;
     return false;
 }
 
 /* Those of one kind, behind the `count` that are there. */
 static size_t find(DIR *descriptors, bool local,
-                   struct cs_door_address *found, size_t count, size_t most)
+                   char (*found)[CS_KNOCK_ADDRESS_SIZE], size_t count,
+                   size_t most)
 {
     struct dirent *entry;
 
@@ -152,14 +153,14 @@ static size_t find(DIR *descriptors, bool local,
         int fd = (int)strtol(entry->d_name, NULL, 10);
 
         if (entry->d_name[0] != '.' && is_listening(fd)
-            && write_address(fd, local, found[count].text)
-            && !is_there(found, count, found[count].text))
+            && write_address(fd, local, found[count])
+            && !is_there(found, count, found[count]))
             count++;
     }
     return count;
 }
 
-size_t cs_doors_find(struct cs_door_address *found, size_t most)
+size_t cs_knock_listening(char (*found)[CS_KNOCK_ADDRESS_SIZE], size_t most)
 {
     DIR *descriptors;
     size_t count;

@@ -6,6 +6,7 @@
 #include "core/sched/knock_parts.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define UNREACHED_NS (30 * CS_NS_PER_S)
 #define AGAIN_NS (60 * CS_NS_PER_S)
@@ -27,7 +28,7 @@ static void push(struct cs_knock *knock, const struct cs_knock_news *news)
 }
 
 void cs_knock_tell(struct cs_knock *knock, struct cs_knock_news *news,
-                 enum cs_knock_kind kind)
+                   enum cs_knock_kind kind)
 {
     news->kind = kind;
     cs_gate_enter(&knock->gate);
@@ -153,8 +154,18 @@ static void on_unreached(struct cs_knock *knock, struct cs_door *door,
         cs_knock_tell(knock, &news, CS_KNOCK_UNREACHED);
 }
 
-void cs_knock_judge(struct cs_knock *knock, const struct cs_http_answer *answer,
-                  struct cs_mono now)
+/* Until the next look. Somebody who serves and is not to start anything (a
+ * test) is asked again after a minute. */
+static int64_t rest_after(const struct cs_door *door,
+                          const struct cs_http_answer *answer)
+{
+    if (!door->good || answer->status != 204)
+        return 0;
+    return strcmp(answer->outcome, "off") == 0 ? AGAIN_NS : CS_LOOK_NS;
+}
+
+void cs_knock_judge(struct cs_knock *knock,
+                    const struct cs_http_answer *answer, struct cs_mono now)
 {
     struct cs_door *door = answer->tag;
     pid_t pid = 0;
@@ -172,7 +183,6 @@ void cs_knock_judge(struct cs_knock *knock, const struct cs_http_answer *answer,
     else
         on_unreached(knock, door, now);
     if (!door->target->recruiting)
-        door->target->next_look.ns =
-            now.ns + (answer->status == 204 && door->good ? CS_LOOK_NS : 0);
+        door->target->next_look.ns = now.ns + rest_after(door, answer);
 }
 

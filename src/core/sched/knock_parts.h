@@ -28,18 +28,14 @@
 #include "core/sched/knock.h"
 
 #define CS_DOORS 8            /* listening sockets that are looked at */
-#define CS_ADDRESS_SIZE 384   /* a unix socket's path, percent-encoded */
 #define CS_KNOCK_NEWS 16
 #define CS_LOOK_SOON_NS (250 * CS_NS_PER_MS)
 #define CS_LOOK_NS (2 * CS_NS_PER_S)
 #define CS_KNOCK_ID_SIZE 39   /* with the NUL */
 
-/* A listening socket as an address: "http://127.0.0.1:8000". */
-struct cs_door_address { char text[CS_ADDRESS_SIZE]; };
-
 /* Where a target may be reached, and what came of trying. */
 struct cs_door {
-    char address[CS_ADDRESS_SIZE];
+    char address[CS_KNOCK_ADDRESS_SIZE];
     bool listed;               /* it is still listening */
     bool in_flight, silent;    /* a knock is; that was said */
     bool tls;                  /* it does not talk plain HTTP */
@@ -91,7 +87,7 @@ struct cs_knock {
     struct cs_thread thread;
     bool alive;
     struct cs_http *http;             /* Owned; NULL without a thread. */
-    struct cs_door_address listening[CS_DOORS];
+    char listening[CS_DOORS][CS_KNOCK_ADDRESS_SIZE];
     size_t listening_count;
 
     struct cs_knock *previous, *next_knock;   /* Borrowed. */
@@ -114,13 +110,6 @@ enum cs_status cs_knock_sign(const uint8_t key[CS_KNOCK_KEY_SIZE],
  * `pid` is who that is. */
 bool cs_knock_is_proof(const uint8_t key[CS_KNOCK_KEY_SIZE], const char *id,
                        const char *proof, pid_t *pid);
-
-/* -- knock_doors.c -------------------------------------------------------- */
-
-/* The listening stream sockets of this process, TCP before Unix, each address
- * once. They are looked at, never touched. Returns how many, at most
- * `most`. */
-size_t cs_doors_find(struct cs_door_address *found, size_t most);
 
 /* -- knock_judge.c -------------------------------------------------------- */
 

@@ -49,7 +49,7 @@ static void refresh_doors(const struct cs_knock *knock,
     for (size_t i = 0; i < target->door_count; i++)
         target->doors[i].listed = false;
     for (size_t i = 0; i < knock->listening_count; i++) {
-        door = door_at(target, knock->listening[i].text);
+        door = door_at(target, knock->listening[i]);
         if (door)
             door->listed = true;
     }
@@ -251,7 +251,7 @@ static bool is_due(struct cs_knock *knock, struct cs_mono now)
 static void list_sockets(struct cs_knock *knock)
 {
     cs_fork_enter();   /* a child is not to inherit the directory */
-    knock->listening_count = cs_doors_find(knock->listening, CS_DOORS);
+    knock->listening_count = cs_knock_listening(knock->listening, CS_DOORS);
     cs_fork_leave();
 }
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from math import isfinite
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from cronsched.base.hosts import name_of
@@ -25,8 +25,8 @@ from cronsched.base.text import printable
 from cronsched.errors import ConfigurationError
 
 __all__ = [
-    'allowed_hosts', 'base_url', 'count', 'days', 'directory', 'flag', 'ledger', 'secret',
-    'wrong',
+    'allowed_hosts', 'base_url', 'count', 'days', 'directory', 'enabled', 'flag', 'ledger',
+    'public_url', 'secret', 'wrong',
 ]
 
 #: The ledgers that `cronsched.ledger.open_ledger` can open, by their scheme.
@@ -43,6 +43,14 @@ def wrong(name: str, value: object, write: str) -> ConfigurationError:
 def flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise wrong(name, value, 'write True or False')
+    return value
+
+
+def enabled(name: str, value: Any) -> bool | Literal['auto']:
+    if value == 'auto':
+        return 'auto'
+    if not isinstance(value, bool):
+        raise wrong(name, value, "write 'auto', True or False")
     return value
 
 
@@ -150,6 +158,18 @@ def base_url(name: str, value: Any) -> str | None:
     if problem is not None:
         raise wrong(name, value, f"{problem}: write a URL like 'http://127.0.0.1:8080'")
     return value
+
+
+def public_url(name: str, value: Any) -> str | None:
+    try:
+        found = base_url(name, value)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            str(error).replace('http://127.0.0.1:8080', 'https://shop.example'), field=name
+        ) from None
+    if found is not None and found.startswith('http+unix:'):
+        raise wrong(name, value, "visitors use no socket: write a URL like 'https://shop.example'")
+    return found
 
 
 def _problem_of_url(url: str) -> str | None:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from cronsched.base.keys import Secret
 from cronsched.errors import ConfigurationError, OptionError
@@ -35,9 +35,13 @@ SECRETS: Final = ('secret', 'previous_secret')
 class Settings:
     """The settings, checked.
 
-    enabled: False starts nothing; the paths of the jobs stay.
+    enabled: 'auto' starts nothing under a test runner, in an interactive
+        session, and in a process that serves nobody; True starts there as
+        well, False nowhere. The paths of the jobs stay.
     base_url: where this application is reached, instead of the host of the
         first request; with it, nothing waits for a first request.
+    public_url: where visitors reach it, with the path in front of it: the name
+        that links in mails have.
     allowed_hosts: hosts besides the loopback that a first request may name,
         exactly: with a port where it is not the default one.
     secret: signs the requests. None: one that is made, and kept in the state
@@ -53,8 +57,9 @@ class Settings:
     given: the names of those that were written.
     """
 
-    enabled: bool = True
+    enabled: bool | Literal['auto'] = 'auto'
     base_url: str | None = None
+    public_url: str | None = None
     allowed_hosts: tuple[str, ...] = ()
     secret: Secret | None = None
     previous_secret: Secret | None = None
@@ -101,8 +106,9 @@ class Settings:
 
 
 CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
-    'enabled': checks.flag,
+    'enabled': checks.enabled,
     'base_url': checks.base_url,
+    'public_url': checks.public_url,
     'allowed_hosts': checks.allowed_hosts,
     'secret': checks.secret,
     'previous_secret': checks.secret,

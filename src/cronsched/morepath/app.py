@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,6 +48,7 @@ from cronsched.morepath.directives import (
     start,
 )
 from cronsched.morepath.job import Job
+from cronsched.scheduler import uwsgi
 from cronsched.scheduler.site import Site, ledger_of, secrets_of
 from cronsched.web.address import is_trusted
 
@@ -107,6 +109,8 @@ class CronApp(morepath.App):
         logged: the application serves its visitors."""
         if not self.is_committed():
             self.commit()
+        if uwsgi.postpone(partial(self.start_cronjobs, *paths)):
+            return
         settings: Settings = self.config.cronjob_registry.settings
         if settings.base_url is None:
             raise ConfigurationError(
@@ -136,7 +140,7 @@ class CronApp(morepath.App):
         found = request.app
         if not isinstance(found, CronApp) or expected not in (None, found.application_id):
             return None
-        start(found, lambda: request)
+        start(found, lambda: request, serving=False)
         return found.application_id
 
 
@@ -148,9 +152,9 @@ def _base_url(app: CronApp) -> str:
 
 
 @CronApp.setting(section='cronjobs', name='enabled')
-def cronjobs_enabled() -> bool:
-    """False starts no jobs, in tests for example."""
-    return True
+def cronjobs_enabled() -> bool | str:
+    """False starts no jobs, and 'auto' none in a test."""
+    return 'auto'
 
 
 @CronApp.path(model=Job, path='/cronjobs/{id}')

@@ -24,7 +24,7 @@ from cronsched.morepath.bound import ApplicationBoundCronjobs
 from cronsched.morepath.host import AppHost
 from cronsched.morepath.job import CRONJOB_ID_SALT, Job, register_cronjob
 from cronsched.schedule.english import lint
-from cronsched.web import functions
+from cronsched.web import facts, functions
 from cronsched.web.receive import OUTCOME_HEADER, Answered, accept, expect, settle
 from cronsched.web.wsgi import remove_credentials
 
@@ -196,10 +196,11 @@ def _is_started(app: Any) -> bool:
         return False   # it has no jobs
 
 
-def start(app: Any, linker: Callable[[], Any | None]) -> None:
+def start(app: Any, linker: Callable[[], Any | None], *, serving: bool = True) -> None:
     """Start the jobs of `app` unless this process has. `linker` makes the
     request whose links are called, or None when there is to be none. What
-    goes wrong is logged, and tried again after a minute."""
+    goes wrong is logged, and tried again after a minute. `serving`: a process
+    without a listening socket is a test or a script."""
     registry = getattr(app.config, 'cronjob_registry', None)
     jobs = jobs_of(registry)
     if registry is None or not jobs or app.application_id in registry.cronjob_threads:
@@ -209,6 +210,9 @@ def start(app: Any, linker: Callable[[], Any | None]) -> None:
     with _starting:
         if app.application_id in registry.cronjob_threads or _is_resting(registry, app):
             return
+        reason = facts.reason_not_to_start(_enabled_of(app), serving=serving)
+        if reason:
+            return _rest_quietly(registry, app, reason)
         try:
             request = linker()
             if request is not None:
@@ -223,8 +227,13 @@ def start(app: Any, linker: Callable[[], Any | None]) -> None:
 
 def is_enabled(app: Any) -> bool:
     """As its settings say now: a test may switch it off after the commit."""
+    return bool(_enabled_of(app))
+
+
+def _enabled_of(app: Any) -> facts.Enabled:
     section = getattr(getattr(app, 'settings', None), 'cronjobs', None)
-    return bool(getattr(section, 'enabled', True))
+    found: facts.Enabled = getattr(section, 'enabled', 'auto')
+    return found
 
 
 def _is_resting(registry: Any, app: Any) -> bool:
@@ -232,9 +241,18 @@ def _is_resting(registry: Any, app: Any) -> bool:
     return time.monotonic() < resting.get(app.application_id, 0.0)
 
 
-def _rest(registry: Any, app: Any, error: Exception) -> None:
+def _rest_quietly(registry: Any, app: Any, reason: str) -> None:
+    _rest_for(registry, app)
+    log.info('the cronjobs of %s are not started: %s', app.application_id, reason)
+
+
+def _rest_for(registry: Any, app: Any) -> None:
     resting = vars(registry).setdefault('cronjobs_resting', {})
     resting[app.application_id] = time.monotonic() + REST
+
+
+def _rest(registry: Any, app: Any, error: Exception) -> None:
+    _rest_for(registry, app)
     log.error(
         'the cronjobs of %s could not be started: %s', app.application_id, error,
         # What we have words for needs no traceback.

@@ -14,18 +14,18 @@ thread of ours runs, so Python has nothing to warn about.
 from __future__ import annotations
 
 import atexit
-import importlib
+import functools
 import logging
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cronsched import _cronsched
 from cronsched._cronsched import Scheduler
 from cronsched.base.directories import private_directory, runtime_directory
+from cronsched.base.locks import Lock
 from cronsched.jobs.job import Job
 from cronsched.jobs.settings import Settings
+from cronsched.scheduler import forks, uwsgi
 from cronsched.scheduler.bound import BoundApplication
 from cronsched.scheduler.reporter import Reporter
 from cronsched.scheduler.site import Site, close_ledgers
@@ -55,7 +55,7 @@ class Service(State):
         )
         self._compared = [settings]
         self._handles: dict[tuple[Jobs, int], Handles] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self.reporter = Reporter(self)
 
     def compare(self, settings: Settings) -> None:
@@ -126,8 +126,7 @@ class Service(State):
 
 
 _service: Service | None = None
-_lock = threading.RLock()
-_hooked = False
+_lock = forks.lock
 
 # What a child inherits of its parent's scheduler is not touched, not even to
 # free it: descriptors and transfers belong to the parent.
@@ -144,6 +143,7 @@ def service(settings: Settings) -> Service:
         with _lock:
             _forget_inherited()
             if _service is None:
+                uwsgi.check()
                 made = Service(settings)
                 made.start()
                 _service = made
@@ -199,49 +199,25 @@ def _forget_inherited() -> None:
         _service = None
 
 
-def _hook() -> None:
-    global _hooked
-    if not _hooked:
-        _hooked = True
-        # Its hooks go inside of ours: the reporter uses the ledger.
-        importlib.import_module('cronsched.ledger.sqlite')
-        atexit.register(stop)
-        _cronsched.set_fork_resume(_resume)
-        os.register_at_fork(
-            before=_before_fork,
-            after_in_parent=_after_fork_in_parent,
-            after_in_child=_after_fork_in_child,
-        )
-        # The last one, and in C: what it asks for happens at the next step of
-        # Python code in the main thread, which must not be in such a hook.
-        os.register_at_fork(after_in_parent=_cronsched.resume_after_fork)
+class _Companion:
+    """What a fork has to know of the scheduler; see `forks`."""
 
+    def pause(self) -> None:
+        if _service is not None and _service.process_id == os.getpid():
+            _service.pause()
 
-def _before_fork() -> None:
-    # Held until after the fork, so that nobody starts a thread meanwhile.
-    _lock.acquire()
-    if _service is not None and _service.process_id == os.getpid():
-        _service.pause()
-
-
-def _after_fork_in_parent() -> None:
-    # After a fork by the main thread, Python counts the threads; then only
-    # may ours be there. With a fork by another there are two in any case, and
-    # the main thread, which would resume us, may be waiting for long.
-    if threading.current_thread() is not threading.main_thread():
-        _resume()
-    _lock.release()
-
-
-def _after_fork_in_child() -> None:
-    global _lock
-    _lock = threading.RLock()
-    _forget_inherited()
-    _cronsched.set_fork_resume(_resume)
-
-
-def _resume() -> None:
-    # Another thread may be about to fork: it waits for us, or we for it.
-    with _lock:
+    def resume(self) -> None:
         if _service is not None and _service.process_id == os.getpid():
             _service.resume()
+
+    def renew(self) -> None:
+        _forget_inherited()
+
+
+_companion = _Companion()
+
+
+@functools.cache
+def _hook() -> None:
+    atexit.register(stop)
+    forks.watch(_companion)

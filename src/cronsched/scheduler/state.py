@@ -7,9 +7,8 @@ Example::
 
 from __future__ import annotations
 
-import threading
-
 from cronsched._cronsched import Scheduler
+from cronsched.base.locks import ReentrantLock
 from cronsched.jobs.job import Job
 from cronsched.scheduler.bound import BoundApplication
 
@@ -25,4 +24,4 @@ class State:
         self.apps: dict[int, BoundApplication] = {}
         self.jobs: dict[int, Job] = {}
         #: Held while an application id and its calls are added.
-        self.opening = threading.RLock()
+        self.opening = ReentrantLock()

@@ -1,21 +1,27 @@
-"""Which hosts are trusted to be where the application is reached.
+"""Where an application is reached, and as whom.
 
 Example::
 
-    is_trusted('127.0.0.1:8080', allowed=())             # True: the loopback
-    is_trusted('www.example.org', allowed=())            # False: anybody's word
+    paths('/cronjobs/-', {'SCRIPT_NAME': '/shop'})      # /shop/cronjobs/-, /cronjobs/-
+    address_of('http://127.0.0.1:8000/shop/cronjobs/-', '/cronjobs/-')
+    name_headers('https://shop.example')                # Host, X-Forwarded-Proto
+    is_trusted('127.0.0.1:8080', allowed=())            # True: the loopback
 
-The host of a request is written by whoever sends it. Signed requests would go
-there for ever, so a host counts only when it is the loopback, or allowed.
+The address is where TCP goes: the path that answered a knock. The name is what
+links in mails say: `public_url`. The host of a request is written by whoever
+sends it. Signed requests would go there for ever, so where a request decides,
+a host counts only when it is the loopback, or allowed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Mapping
+from urllib.parse import quote, urlsplit
 
 from cronsched.base.hosts import is_loopback, name_of
 
-__all__ = ['is_trusted']
+__all__ = ['address_of', 'is_trusted', 'name_headers', 'paths']
 
 
 def is_trusted(host: str, allowed: Collection[str]) -> bool:
@@ -25,3 +31,37 @@ def is_trusted(host: str, allowed: Collection[str]) -> bool:
     if name is None:
         return False
     return host.lower() in {each.lower() for each in allowed} or is_loopback(name)
+
+
+def paths(
+    path: str, environ: Mapping[str, str] = os.environ, public_url: str | None = None
+) -> list[str]:
+    """Where `path` of an application may be, the likeliest first: below the
+    SCRIPT_NAME of the environment (gunicorn), as it is, below the public one.
+    Other frameworks' links are of no use here: some add a prefix that only a
+    proxy knows."""
+    prefixes = [
+        _quoted(environ.get('SCRIPT_NAME', '')), '',
+        urlsplit(public_url or '').path,
+    ]
+    return [*dict.fromkeys(prefix.rstrip('/') + path for prefix in prefixes)]
+
+
+def address_of(url: str, path: str) -> str | None:
+    """The address of what was called at `url` and is at `path` below it."""
+    scheme = urlsplit(url).scheme
+    if scheme not in ('http', 'https', 'http+unix') or not url.endswith(path):
+        return None
+    return url.removesuffix(path)
+
+
+def name_headers(public_url: str | None) -> dict[str, str]:
+    """What a proxy in front would send for this name."""
+    if not public_url:
+        return {}
+    parts = urlsplit(public_url)
+    return {'Host': parts.netloc, 'X-Forwarded-Proto': parts.scheme}
+
+
+def _quoted(prefix: str) -> str:
+    return quote(prefix, safe="/%:@!$&'()*+,;=~") if prefix.startswith('/') else ''

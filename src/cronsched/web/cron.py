@@ -35,8 +35,9 @@ from cronsched.jobs.job import NOT_GIVEN, Job
 from cronsched.jobs.registry import place_of
 from cronsched.jobs.settings import Settings
 from cronsched.schedule.english import lint
+from cronsched.scheduler import uwsgi
 from cronsched.scheduler.site import Site, ledger_of, secrets_of
-from cronsched.web import functions, settings, start
+from cronsched.web import facts, functions, knock, settings, start
 from cronsched.web.host import Diagnosis
 from cronsched.web.wsgi import Application, make_wsgi
 
@@ -183,6 +184,7 @@ class Cron:
         self.has_loop = has_loop if self.has_loop is None else self.has_loop and has_loop
         for job in self._jobs.values():
             functions.check(job.function, 'zero or one', loop=self.has_loop)
+        knock.arm(self)
 
     def start(self, base_url: str | None = None) -> None:
         """Have the jobs called from now on, at `base_url` or the setting of
@@ -197,11 +199,15 @@ class Cron:
                 "start('http://127.0.0.1:8080'), or base_url=",
                 field='base_url',
             )
-        if self.settings.enabled:
+        reason = facts.reason_not_to_start(self.settings.enabled, serving=False)
+        if reason:
+            log.info('the jobs of %s are not started: %s', self.application_id, reason)
+        elif not uwsgi.postpone(lambda: self.start(address)):
             start.start(self, address)
 
     def stop(self) -> None:
         """Make no more calls from this process."""
+        knock.disarm(self)
         start.stop(self)
 
     def _begin(self) -> bool:
@@ -210,8 +216,7 @@ class Cron:
         if time.monotonic() < self._rest_until:
             return False
         try:
-            if self.settings.base_url is not None:
-                self.start()
+            return knock.visit(self)
         except Exception as error:
             self._rest_until = time.monotonic() + REST
             log.error(
@@ -220,7 +225,6 @@ class Cron:
                 exc_info=None if isinstance(error, CronError) else error,
             )
             return False
-        return True
 
 
 def _check_id(name: object) -> str | None:

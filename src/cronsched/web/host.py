@@ -69,7 +69,7 @@ class Diagnosis:
 
     kind: Literal[
         'redirect', 'login', 'host', 'refused', 'not_found', 'method', 'error',
-        'elsewhere', 'secret', 'no_answer', 'not_http',
+        'elsewhere', 'application', 'secret', 'no_answer', 'unreached', 'not_http',
     ]
     address: str          # where it was sent to
     status: int = 0       # 0: there was no answer

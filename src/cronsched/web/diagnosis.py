@@ -1,0 +1,125 @@
+"""What the answer to a knock means, and what to write.
+
+Example::
+
+    found = diagnose(news)
+    words(found, 'shop', host.told(found))
+
+Each answer that is not ours is something that would have stopped a job at
+three in the morning. The framework knows best which of its settings it is; its
+words come from `Host.told`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from cronsched._cronsched import News
+from cronsched.base.text import printable
+from cronsched.web.host import Diagnosis
+
+__all__ = ['diagnose', 'words']
+
+REDIRECTS: Final = (301, 302, 303, 307, 308)
+LOGIN: Final = ('login', 'signin', 'sign-in', 'auth', 'sso')
+
+#: By kind: what is so, and what to write.
+WORDS: Final[dict[str, tuple[str, str]]] = {
+    'redirect': (
+        'is redirected to {location}',
+        'let requests below its prefix through as they are, or write '
+        "public_url='https://...', and have the framework trust X-Forwarded-Proto",
+    ),
+    'login': (
+        'is asked to log in',
+        'exempt its prefix from the login; the signature is the check',
+    ),
+    'host': (
+        'refuses the host of {address}',
+        "write public_url='https://shop.example', or allow that host",
+    ),
+    'refused': (
+        'is refused with status {status}',
+        'exempt its prefix from CSRF protection and the like; the signature is the check',
+    ),
+    'not_found': (
+        'is not found',
+        'mount it in the application that this server serves, or write another prefix',
+    ),
+    'method': ('may not be called by POST', 'let POST through below its prefix'),
+    'error': (
+        'is answered with status {status}',
+        'see the log of the application; with a SCRIPT_NAME, check that it is that of '
+        'the server',
+    ),
+    'elsewhere': (
+        'is answered by something else, with status {status}',
+        'mount it in the application that this server serves, as the outermost middleware',
+    ),
+    'application': (
+        'is answered by another application id',
+        'give each application its own name, prefix or port',
+    ),
+    'secret': (
+        'is answered by a process with another secret',
+        'have both use the same state directory, or write secret= for both',
+    ),
+    'no_answer': (
+        'gets no answer: no worker was free',
+        'wait, or give the server another worker; a single synchronous one that is busy '
+        'runs no job either',
+    ),
+    'unreached': ('accepts no connection', 'wait, or write base_url='),
+    'not_http': (
+        'is closed without an answer: that socket speaks no HTTP',
+        "write base_url='http://127.0.0.1:8000'",
+    ),
+}
+
+
+def diagnose(news: News) -> Diagnosis:
+    """What stood in the way."""
+    kinds = {'silent': 'no_answer', 'closed': 'not_http', 'unreached': 'unreached'}
+    kind = kinds.get(news.kind) or _kind_of(news)
+    return Diagnosis(
+        kind,   # type: ignore[arg-type]  # one of WORDS
+        news.url, news.status, printable(news.location), printable(news.outcome),
+    )
+
+
+def words(found: Diagnosis, application_id: str, told: str = '') -> str:
+    """One line for a log or a terminal."""
+    what, write = WORDS[found.kind]
+    what = what.format(
+        location=_place(found.location), address=_host(found.address), status=found.status
+    )
+    return f'{application_id} {what}, at {found.address}: {told or write}'
+
+
+def _kind_of(news: News) -> str:
+    if news.outcome in ('refused', 'other'):
+        return 'secret' if news.outcome == 'refused' else 'application'
+    if news.status in REDIRECTS:
+        return 'login' if _is_login(news.location) else 'redirect'
+    by_status = {
+        400: 'host', 421: 'host', 401: 'login', 403: 'refused', 404: 'not_found', 405: 'method',
+    }
+    if news.status in by_status:
+        return by_status[news.status]
+    return 'error' if news.status >= 500 else 'elsewhere' if news.status < 300 else 'refused'
+
+
+def _is_login(location: str) -> bool:
+    path = urlsplit(location).path.lower()
+    return any(part in path for part in LOGIN)
+
+
+def _place(location: str) -> str:
+    parts = urlsplit(location)
+    return f'{parts.scheme}://{parts.netloc}' if parts.scheme else location or 'nowhere'
+
+
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    return parts.netloc if parts.scheme != 'http+unix' else 'localhost'

@@ -1,0 +1,115 @@
+"""What this process is: whether it may start anything, and whether its
+sockets may be knocked at. Looked at when it matters, never remembered.
+
+Example::
+
+    reason_not_to_start('auto')     # 'pytest is loaded', or '' for none
+    may_knock()
+
+A knock is an HTTP request, and a server that expects another protocol may die
+of it (a mod_wsgi daemon does). So only those are knocked at that are known to
+speak HTTP on their sockets. Elsewhere the jobs start with the first visitor.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Final, Literal
+
+from cronsched._cronsched import Knock
+from cronsched.scheduler import uwsgi
+
+__all__ = ['Enabled', 'is_test', 'may_knock', 'reason_not_to_start', 'server']
+
+Enabled = bool | Literal['auto']
+
+# By a module that is loaded where the server runs. A library that the
+# application imports as well is none of them.
+SERVERS: Final = {
+    'gunicorn.arbiter': 'gunicorn',
+    'uvicorn.server': 'uvicorn',
+    'hypercorn.config': 'hypercorn',
+    'granian': 'granian',
+    'waitress.server': 'waitress',
+    'daphne.server': 'daphne',
+    'cheroot.server': 'cheroot',
+    'bjoern': 'bjoern',
+    'django.core.servers.basehttp': "Django's runserver",
+}
+
+# What the environment says wins over a setting that says nothing.
+FORCED: Final = {
+    **dict.fromkeys(('1', 'true', 'yes', 'on'), True),
+    **dict.fromkeys(('0', 'false', 'no', 'off'), False),
+}
+
+# Flask imports werkzeug's server wherever it runs; it says where it serves.
+WERKZEUG: Final = 'werkzeug.serving'
+WERKZEUG_SERVES: Final = 'WERKZEUG_SERVER_FD'
+
+
+def server() -> str | None:
+    """The server of this process, if its sockets may be knocked at."""
+    over_http = uwsgi.speaks_http()
+    if over_http is not None:
+        return 'uWSGI' if over_http else None
+    if 'mod_wsgi' in sys.modules:
+        return None
+    for module, name in SERVERS.items():
+        if module in sys.modules:
+            return name
+    if WERKZEUG in sys.modules and WERKZEUG_SERVES in os.environ:
+        return 'werkzeug'
+    return None
+
+
+def may_knock() -> bool:
+    return server() is not None and not is_test()
+
+
+def reason_not_to_start(enabled: Enabled, *, serving: bool = True) -> str:
+    """Why nothing is started in this process; '' if it may be. `serving`: it
+    is to have a listening socket by now."""
+    if enabled == 'auto':
+        enabled = FORCED.get(os.environ.get('CRONSCHED_ENABLED', '').lower(), 'auto')
+    if enabled != 'auto':
+        return '' if enabled else 'it is switched off (enabled=False)'
+    for is_so, reason in REASONS:
+        if is_so():
+            return f'{reason} (enabled=True starts it all the same)'
+    if serving and not Knock.listening():
+        return 'this process listens at no socket (enabled=True starts it all the same)'
+    return ''
+
+
+def is_test() -> bool:
+    return any(is_so() for is_so, _ in REASONS[:-1])
+
+
+def _is_pytest() -> bool:
+    return 'pytest' in sys.modules
+
+
+def _is_unittest() -> bool:
+    spec: Any = getattr(sys.modules.get('__main__'), '__spec__', None)
+    return getattr(spec, 'name', None) == 'unittest.__main__'
+
+
+def _is_django_test() -> bool:
+    # Set by setup_test_environment(), as late as that: `ready()` runs before.
+    utils = sys.modules.get('django.test.utils')
+    return hasattr(getattr(utils, '_TestState', None), 'saved_data')
+
+
+def _is_interactive() -> bool:
+    return hasattr(sys, 'ps1') or bool(sys.flags.interactive)
+
+
+REASONS: Final[tuple[tuple[Callable[[], bool], str], ...]] = (
+    (_is_pytest, 'pytest is loaded'),
+    (_is_unittest, 'unittest runs'),
+    (_is_django_test, "Django's tests run"),
+    (_is_interactive, 'this is an interactive session'),
+)
