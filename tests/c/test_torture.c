@@ -62,6 +62,7 @@ static bool define(struct story *story)
     if (cs_expr_parse("0 * * * *", 9, NULL, 0, &expr, NULL) != CS_OK)
         abort();
     cs_policy_default(&policy);
+    policy.claims = false;   /* so that further attempts are made here */
     policy.retries = 5;
     policy.catch_up_s = -1;
     return must(story, cs_sched_define(story->sched, "job", &expr, utc,
