@@ -33,6 +33,7 @@ from datetime import tzinfo
 from functools import partial
 from importlib.util import find_spec
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from cronsched._cronsched import Zone
 from cronsched.base.extras import requires
@@ -128,8 +129,10 @@ class FlaskHost(web.Cron):
 
     def front(self, application: Callable[..., Iterable[bytes]]) -> Any:
         """What a request for a job carries is taken away before Flask opens a
-        session with it; the first request of a process starts the jobs."""
+        session with it, and its links are those of `public_url`; the first
+        request of a process starts the jobs."""
         start, seen, getpid = f'{self.prefix}/', 0, os.getpid
+        public = _environ_of(self.settings.public_url)
         self._serve(has_loop=True)
 
         def with_jobs(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -137,11 +140,19 @@ class FlaskHost(web.Cron):
             if environ.get('PATH_INFO', '').startswith(start):
                 for name in CREDENTIALS:
                     environ.pop(name, None)
+                environ.update(public)
             elif seen != getpid() and self._begin():
                 seen = getpid()
             return application(environ, start_response)
 
         return with_jobs
+
+
+def _environ_of(public_url: str | None) -> dict[str, str]:
+    if public_url is None:
+        return {}
+    parts = urlsplit(public_url)
+    return {'wsgi.url_scheme': parts.scheme, 'HTTP_HOST': parts.netloc}
 
 
 def _before_request(host: FlaskHost) -> Response | None:
