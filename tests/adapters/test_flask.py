@@ -256,7 +256,7 @@ class Nowhere(sentry_sdk.transport.Transport):
         pass
 
 
-@pytest.mark.filterwarnings('ignore:pkg_resources')   # Sentry asks it for versions
+@pytest.mark.filterwarnings('ignore:.*pkg_resources')   # Sentry asks it for versions
 def test_sentry_hears_of_an_exception_once(cron, app):
     events = []
     sentry_sdk.init(
