@@ -14,6 +14,7 @@ A new adapter brings one more `Driver`, and its lines in NOT_APPLICABLE.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,8 @@ import flask
 import morepath
 import uvicorn
 from framework import make_framework
+from pyramid.config import Configurator
+from pyramid.response import Response as PyramidResponse
 from servers import served as waitress
 
 from cronsched import Cron
@@ -34,6 +37,7 @@ from cronsched._cronsched import sign_headers
 from cronsched.flask import Cron as FlaskCron
 from cronsched.ledger import Ledger
 from cronsched.morepath import CronApp
+from cronsched.pyramid import cronjob
 from cronsched.scheduler.site import Site
 
 # A minute of the past that every schedule of these tests has.
@@ -349,6 +353,65 @@ class FlaskDriver:
         return cron.job, lambda: cron.init_app(flask.Flask('declared'))
 
 
+class PyramidDriver:
+    """`cronsched.pyramid`, with a default permission and an exception view."""
+
+    name = 'pyramid'
+
+    @contextmanager
+    def serve(
+        self, jobs: list[JobSpec], application_id: str = 'shop', **settings: Any
+    ) -> Iterator[Served]:
+        given = {f'cronsched.{name}': value for name, value in settings.items()}
+        config = Configurator(settings={**given, 'cronsched.application_id': application_id})
+        config.set_default_csrf_options(require_csrf=True)
+        config.include('cronsched.pyramid')
+        for spec in jobs:
+            options = spec.keywords()
+            config.add_cronjob(spec.function, options.pop('expression'), **options)
+        for pattern in ('/', '/page'):
+            config.add_route(pattern, pattern)
+            config.add_view(_pyramid_page, route_name=pattern)
+        config.add_exception_view(_pyramid_page, context=Swallowed)
+        app = config.make_wsgi_app()
+        host = config.registry.cronsched
+        yield Served(application_id, host.site, wsgi_transport(app), host.url_of, _Holder())
+
+    def declare(self) -> tuple[Any, Callable[[], None]]:
+        declared: list[Any] = []
+
+        def declare(*given: Any, **options: Any) -> Any:
+            decorate, caller = cronjob(*given, **options), sys._getframe(1)
+            info = caller.f_code.co_filename, caller.f_lineno, '', ''
+
+            def note(function: Any) -> Any:
+                declared.append((function, given, {**options, '_info': info}))
+                return decorate(function)
+
+            return note
+
+        def commit() -> None:
+            config = Configurator()
+            config.include('cronsched.pyramid')
+            for function, given, options in declared:
+                config.add_cronjob(function, *given, **options)
+            config.commit()
+
+        return declare, commit
+
+
+class Swallowed(Exception):
+    pass
+
+
+class _Holder:
+    Swallowed = Swallowed
+
+
+def _pyramid_page(request: Any) -> Any:
+    return PyramidResponse(f'page {request.path}')
+
+
 class MorepathDriver:
     """`CronApp`, and OneGov's mount with strict=True."""
 
@@ -420,6 +483,7 @@ DRIVERS: dict[str, Any] = {
         CronDriver('asgi-uvicorn', 'asgi', server=True),
         FlaskDriver('flask', server=False),
         FlaskDriver('flask-waitress', server=True),
+        PyramidDriver(),
         MorepathDriver('morepath', lambda: CronApp),
         MorepathDriver('onegov', onegov),
     )

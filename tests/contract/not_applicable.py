@@ -28,13 +28,13 @@ _NONE: dict[str, tuple[str, list[str]]] = {
     'test_a_query_is_refused': (QUERY, ['morepath', 'onegov']),
     'test_a_query_does_not_reach_the_function': (
         'it is refused',
-        ['wsgi', 'wsgi-waitress', 'asgi', 'asgi-uvicorn', 'flask', 'flask-waitress']),
+        ['wsgi', 'wsgi-waitress', 'asgi', 'asgi-uvicorn', 'flask', 'flask-waitress', 'pyramid']),
     'test_the_wrong_method_is_refused_without_a_word': (GET, ['onegov']),
     'test_a_function_may_take_nothing': (REQUEST, ['morepath', 'onegov']),
     'test_the_run_knows_its_request': (REQUEST, ['morepath', 'onegov']),
     'test_a_function_without_an_argument_is_an_error': (
         'it is called without one',
-        ['wsgi', 'wsgi-waitress', 'asgi', 'asgi-uvicorn', 'flask', 'flask-waitress']),
+        ['wsgi', 'wsgi-waitress', 'asgi', 'asgi-uvicorn', 'flask', 'flask-waitress', 'pyramid']),
     'test_an_async_job_is_an_error_where_no_loop_is': (
         'there is a loop', ['asgi', 'asgi-uvicorn', 'flask', 'flask-waitress']),
     **dict.fromkeys(
@@ -44,7 +44,7 @@ _NONE: dict[str, tuple[str, list[str]]] = {
             'test_a_time_out_of_its_own_is_a_failure',
             'test_a_def_job_leaves_the_loop_free',
         ),
-        (LOOP_ONLY, ['wsgi', 'wsgi-waitress', 'morepath', 'onegov']),
+        (LOOP_ONLY, ['wsgi', 'wsgi-waitress', 'pyramid', 'morepath', 'onegov']),
     ),
 }
 

@@ -593,6 +593,7 @@ def test_two_applications_of_one_id_share_their_runs(driver):
 FORKED = """
     import os, sys, warnings
     sys.path[:0] = ['.', 'contract']
+    warnings.filterwarnings('ignore', '.*pkg_resources')   # Pyramid
     from drivers import DRIVERS, JobSpec, SCHEDULED
     # Servers, and the threads of a loop, are the test's own.
     warnings.filterwarnings('ignore', 'This process .* is multi-threaded', DeprecationWarning)

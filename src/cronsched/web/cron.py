@@ -41,7 +41,7 @@ from cronsched.web import facts, functions, knock, settings, start
 from cronsched.web.host import Diagnosis
 from cronsched.web.wsgi import Application, make_wsgi
 
-__all__ = ['Cron']
+__all__ = ['Cron', 'make_job']
 
 log = logging.getLogger('cronsched')
 
@@ -117,14 +117,7 @@ class Cron:
 
     def add(self, function: Callable[..., Any], **options: Any) -> Job:
         """What the decorator does, for functions that are not decorated."""
-        functions.check(function, 'zero or one', loop=self.has_loop is not False)
-        if options.get('name') is None:
-            options['name'] = _name_of(function)
-        job = Job(function, **options)
-        if job.name in RESERVED:
-            raise OptionError(
-                f'name={job.name!r} cannot be in a path: write another', field='name'
-            )
+        job = make_job(function, loop=self.has_loop is not False, **options)
         taken = self._jobs.get(job.name)
         if taken is not None:
             raise DuplicateJobError(
@@ -225,6 +218,18 @@ class Cron:
                 exc_info=None if isinstance(error, CronError) else error,
             )
             return False
+
+
+def make_job(function: Callable[..., Any], *, loop: bool, **options: Any) -> Job:
+    """The job of a function, where every fault is an error: raises `CronError`
+    for what could not run. `loop`: there is an event loop that awaits it."""
+    functions.check(function, 'zero or one', loop=loop)
+    if options.get('name') is None:
+        options['name'] = _name_of(function)
+    job = Job(function, **options)
+    if job.name in RESERVED:
+        raise OptionError(f'name={job.name!r} cannot be in a path: write another', field='name')
+    return job
 
 
 def _check_id(name: object) -> str | None:
