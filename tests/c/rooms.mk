@@ -8,7 +8,7 @@ agenda   := agenda apps answer collect room run plan
 sched    := sched sched_ask sched_manual sched_sign sched_gate loop owner thread
 knock    := knock knock_round knock_judge knock_doors knock_sign
 http     := http http_request http_answer http_reason http_socket
-expr     := expr expr_field expr_rule expr_hint expr_stray expr_guess expr_format
+expr     := expr expr_field expr_rule expr_hint expr_stray expr_guess expr_format expr_zone
 
 USES_test_mem     := mem
 USES_test_heap    := heap

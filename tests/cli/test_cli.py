@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cronsched.cli import main
-from cronsched.cli.sources import in_crontab, in_python
+from cronsched.cli.sources import in_crontab, in_python, read
 from cronsched.cli.terminal import Terminal, table
 
 CRONTAB = """\
@@ -280,6 +280,36 @@ def test_a_file_that_is_no_python_is_told(
 def test_a_command_is_no_field(line: str, expression: str) -> None:
     (written,) = in_crontab(line, 'crontab')
     assert written.expression == expression
+
+
+def test_a_zone_on_the_line_is_that_of_the_line(tmp_path: Path) -> None:
+    text = 'TZ=Asia/Tokyo 0 4 * * * cmd\n0 5 * * * cmd\nCRON_TZ=Europe/Zurich\n0 6 * * *\n'
+    written = [(each.expression, each.timezone) for each in in_crontab(text, 'crontab')]
+    assert written == [
+        ('0 4 * * *', 'Asia/Tokyo'), ('0 5 * * *', 'UTC'), ('0 6 * * *', 'Europe/Zurich')]
+
+
+def test_a_mistake_on_a_line_with_a_zone_is_told_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / 'crontab'
+    path.write_text(
+        'CRON_TZ=Asia/Tokyo 99 4 * * * cmd\n0 5 * * * cmd\nCRON_TZ=Asia/Tokio\n0 6 * * *\n')
+    assert main(['check', str(path)]) == 2
+    written = capsys.readouterr()
+    assert ':1: error: ' in written.err.replace('\x1b', '')
+    assert 'minute 99 is out of range' in written.err
+    assert ':3: error: ' in written.err
+    assert "did you mean 'Asia/Tokyo'" in written.err
+    assert [line.partition(': ')[0][-2:] for line in written.out.splitlines()] == [':2', ':4']
+
+
+def test_check_reads_the_decorators_of_cron_and_of_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / 'app.py'
+    path.write_text(
+        "@cron.job('0 8 * * *')\ndef a(): ...\n@shop_cron.job(hour=9, minute=0)\ndef b(): ...\n"
+        "@queue.job('high')\ndef c(): ...\n@job('high')\ndef d(): ...\n")
+    assert [each.place[-2:] for each in read(path)] == [':1', ':3']
 
 
 # -- errors, terminals, pipes

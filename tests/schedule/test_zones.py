@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import zoneinfo
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
@@ -124,6 +125,50 @@ def test_a_zone_without_a_key_is_refused() -> None:
     nameless = ZoneInfo.from_file(BytesIO(data_of('Europe/Zurich')))
     with pytest.raises(ZoneError, match='a ZoneInfo with a key'):
         zones.resolve(nameless)
+
+
+@pytest.mark.parametrize(('name', 'written'), [
+    ('UTC+2', 'hours=2'),
+    ('GMT+2', 'hours=2'),
+    ('utc-5', 'hours=-5'),
+    ('GMT-03:30', 'hours=-3, minutes=-30'),
+    ('+0530', 'hours=5, minutes=30'),
+    ('+05:45', 'hours=5, minutes=45'),
+])
+def test_an_offset_is_not_taken_for_utc(name: str, written: str) -> None:
+    with pytest.raises(ZoneError) as caught:
+        zones.resolve(name)
+    assert f'datetime.timezone(timedelta({written}))' in str(caught.value)
+    assert "did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize('name', ['UTC+25', 'UTC+2:99', 'GMT+99'])
+def test_an_offset_that_no_clock_has_has_no_hint(name: str) -> None:
+    with pytest.raises(ZoneError, match=r'is not an IANA time zone$'):
+        zones.resolve(name)
+
+
+def test_a_zone_from_an_open_file_is_refused_whatever_its_key() -> None:
+    data = data_of('Europe/Zurich')
+    zone = ZoneInfo.from_file(BytesIO(data), key='Asia/Tokyo')
+    with pytest.raises(ZoneError, match=r"was read from a file.*ZoneInfo\('Asia/Tokyo'\)"):
+        zones.resolve(zone)
+
+
+def test_a_zone_that_was_not_cached_is_known_by_its_key() -> None:
+    assert zones.resolve(ZoneInfo.no_cache('Europe/Zurich')) is zones.resolve('Europe/Zurich')
+
+
+def test_without_any_data_it_says_what_to_install_and_utc_needs_none(
+    monkeypatch: pytest.MonkeyPatch, own_files: Path,
+) -> None:
+    monkeypatch.setattr(zoneinfo, 'TZPATH', ())
+    monkeypatch.setattr(zones, '_loaded', {})
+    monkeypatch.setitem(sys.modules, 'tzdata', None)
+    with pytest.raises(ZoneError, match='no time zone data: install the package tzdata'):
+        zones.resolve('Europe/Zurich')
+    assert Schedule('0 9 * * *', 'UTC').next_epoch(0) == 9 * 3600
+    assert Schedule('0 9 * * *', UTC).next_epoch(0) == 9 * 3600
 
 
 def test_a_fraction_of_a_second_is_refused() -> None:

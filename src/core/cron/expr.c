@@ -8,6 +8,7 @@
 
 #include "core/cron/expr_field.h"
 #include "core/cron/expr_rule.h"
+#include "core/cron/expr_zone.h"
 
 #define FIELDS 7
 #define ALL_DAYS 0xfffffffeU
@@ -228,6 +229,8 @@ enum cs_status cs_expr_parse(const char *text, size_t size, const char *seed,
     reader.plain = false;
     reader.marks = (struct cs_expr_marks){0};
     status = read_words(&reader, text + size);
+    if (status && cs_expr_zone_hint(text, text + size, error))
+        return CS_SYNTAX;
     if (status)
         return status;
     if (reader.marks.flags & CS_EXPR_REBOOT)

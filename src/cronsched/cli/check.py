@@ -22,7 +22,7 @@ from typing import Any
 
 from cronsched.base.text import printable, printable_lines
 from cronsched.cli.explain import as_data
-from cronsched.cli.sources import Written, in_crontab, read
+from cronsched.cli.sources import Written, in_crontab, read, read_text
 from cronsched.cli.terminal import Terminal
 from cronsched.errors import ConfigurationError, CronError
 
@@ -74,7 +74,8 @@ def _results_in(source: str, timezone: str) -> Iterator[dict[str, Any]]:
 
 def _written_in(source: str, timezone: str) -> Iterator[Written]:
     if source == STANDARD_INPUT:
-        return in_crontab(sys.stdin.read(), 'standard input', timezone)
+        text = read_text(sys.stdin, 'standard input')
+        return in_crontab(text, 'standard input', timezone)
     if _is_expression(source):
         return iter([Written(repr(source), source, timezone=timezone)])
     return read(Path(source), timezone)
@@ -84,7 +85,10 @@ def _is_expression(source: str) -> bool:
     """A path has no blanks, or it exists."""
     if len(source.split()) == 1 and not source.startswith('@'):
         return False
-    return not source.strip() or not Path(source).exists()
+    try:
+        return not source.strip() or not Path(source).exists()
+    except (OSError, ValueError):
+        return True     # too long for a path, or with a NUL
 
 
 def _judged(written: Written) -> dict[str, Any]:

@@ -32,6 +32,7 @@ __all__ = ['add_explain', 'add_next', 'as_data']
 Commands = Any   # what argparse gives for add_subparsers; its type is private
 
 NO_RUN = 1
+MOST_RUNS = 1_000_000
 WEEKDAYS = ('Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun')
 
 FIXED = 'fixed: a time that clocks skip runs right after the gap, a repeated one once'
@@ -64,8 +65,8 @@ def _add_expression(parser: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number from 1')
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:10]) <= MOST_RUNS:
+        raise argparse.ArgumentTypeError(f'{text[:20]!r} is not a number from 1 to {MOST_RUNS}')
     return int(text)
 
 

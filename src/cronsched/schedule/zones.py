@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import importlib.resources
 import os
+import pickle
+import re
 import struct
 import sys
 import threading
@@ -44,6 +46,12 @@ __all__ = ['refresh', 'resolve']
 DAMAGED = (ValueError, OSError, EOFError, LookupError, ArithmeticError, struct.error)
 
 
+# How people write an offset: UTC+2, GMT-03:30, +0200.
+OFFSET = re.compile(r'(?:UTC|GMT|Z)?\s?([+-])([0-9]{1,2})(?::?([0-9]{2}))?', re.IGNORECASE)
+LONGEST_NAME = 100    # characters; IANA's have 32
+FARTHEST = 14    # hours from UTC; of all clocks in use
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a zone came from, and what the file looked like then."""
@@ -65,8 +73,11 @@ def resolve(timezone: Any) -> Zone:
     name = timezone if isinstance(timezone, str) else _name_of(timezone)
     if name is None:
         return _resolve_fixed(timezone)
+    _check_source(timezone)
     with _lock:
         if name not in _loaded:
+            if name == 'UTC' and not _has_data():
+                return Zone.fixed('UTC', 0, UTC)
             _loaded[name] = _load(name)
         return _loaded[name][0]
 
@@ -97,6 +108,20 @@ def _name_of(timezone: Any) -> str | None:
     return name if isinstance(name, str) else None
 
 
+def _check_source(timezone: Any) -> None:
+    """Of a zone that was read from an open file nobody can tell the rules: its
+    key need not be the name of a file, let alone of this one."""
+    if not isinstance(timezone, zoneinfo.ZoneInfo):
+        return
+    try:
+        timezone.__reduce__()
+    except pickle.PicklingError:
+        raise ZoneError(
+            f'{timezone!r} was read from a file, whose rules cannot be asked for: put the file '
+            f'where zoneinfo.TZPATH leads, and write ZoneInfo({timezone.key!r})'
+        ) from None
+
+
 def _resolve_fixed(timezone: Any) -> Zone:
     offset = timezone.utcoffset(None) if isinstance(timezone, tzinfo) else None
     if not isinstance(offset, timedelta):
@@ -124,6 +149,8 @@ def _load(name: str, *, fresh: bool = False) -> tuple[Zone, Source]:
 
 
 def _find(name: str) -> Source:
+    if len(name) > LONGEST_NAME:
+        raise ZoneError(f'{name[:20]!r}... is not an IANA time zone')
     for path in _candidates(name):
         try:
             return _read(path)
@@ -133,7 +160,16 @@ def _find(name: str) -> Source:
             break   # a lone surrogate: no file has such a name
         except OSError as error:
             raise ZoneError(f'time zone {name!r} cannot be read: {error}') from error
+    if not _has_data():
+        raise ZoneError(
+            f'time zone {name!r} cannot be looked up, as there is no time zone data: install '
+            "the package tzdata, by pip or the system's own; UTC needs none"
+        )
     raise ZoneError(f'{name!r} is not an IANA time zone{_suggestion(name)}')
+
+
+def _has_data() -> bool:
+    return any(path.exists() for path in _candidates('Europe/London'))
 
 
 def _candidates(name: str) -> list[Path]:
@@ -165,6 +201,9 @@ def _has_changed(source: Source) -> bool:
 
 
 def _suggestion(name: str) -> str:
+    offset = OFFSET.fullmatch(name)
+    if offset is not None:
+        return _offset_hint(*offset.groups(default='0'))
     names = zoneinfo.available_timezones()
     by_folded = {known.casefold(): known for known in names}
     folded = name.strip().replace(' ', '_').casefold()
@@ -173,6 +212,18 @@ def _suggestion(name: str) -> str:
         # A bare city: people write 'Zurich' for 'Europe/Zurich'.
         close = [known for known in sorted(by_folded) if known.rpartition('/')[2] == folded][:1]
     return f': did you mean {by_folded[close[0]]!r}?' if close else ''
+
+
+def _offset_hint(sign: str, hours: str, minutes: str) -> str:
+    if int(hours) > FARTHEST or int(minutes) > 59:
+        return ''
+    written = f'hours={sign.strip("+")}{int(hours)}'
+    if int(minutes):
+        written += f', minutes={sign.strip("+")}{int(minutes)}'
+    return (
+        f': write datetime.timezone(timedelta({written})), or better the name of a place, whose '
+        "clocks are known, like 'Europe/Zurich'"
+    )
 
 
 _cronsched.set_zone_resolver(resolve)
