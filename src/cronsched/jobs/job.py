@@ -24,11 +24,12 @@ from typing import Any, ClassVar, Final, NoReturn, Self
 
 from cronsched._cronsched import Zone, seeded_offset
 from cronsched.base import clock
+from cronsched.base.text import printable
 from cronsched.errors import CronError, ExpressionError, OptionError
 from cronsched.jobs.options import Policy, check
 from cronsched.schedule import FIELDS, Schedule, expression_of
 
-__all__ = ['NOT_GIVEN', 'Job']
+__all__ = ['NOT_GIVEN', 'Job', 'title_at']
 
 NOT_GIVEN: Final[Any] = object()
 
@@ -90,6 +91,7 @@ class Job:
 
     @property
     def title(self) -> str:
+        """The address, as the original's. Logs show `title_at` instead."""
         return self.url.partition('://')[-1] if self.url else self.name
 
     @property
@@ -160,7 +162,12 @@ class Job:
         return bound
 
     def __repr__(self) -> str:
-        return f'<{type(self).__name__} {self.title} {self.schedule.expression!r}>'
+        return f'<{type(self).__name__} {self.name} {self.schedule.expression!r}>'
+
+
+def title_at(url: str, name: str) -> str:
+    """What a log shows of the job at `url`, whose last part may be signed."""
+    return printable(f'{url.partition("://")[-1].rpartition("/")[0]}/{name}')
 
 
 def _name_of(function: Callable[..., Any]) -> str:

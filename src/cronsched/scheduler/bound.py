@@ -19,7 +19,7 @@ from typing import Final
 from cronsched._cronsched import Scheduler, seeded_offset
 from cronsched.base import clock
 from cronsched.errors import SchedulerError
-from cronsched.jobs.job import Job
+from cronsched.jobs.job import Job, title_at
 from cronsched.jobs.options import Policy
 from cronsched.scheduler.site import Site
 
@@ -80,7 +80,11 @@ class BoundApplication:
         return self._urls.split('\n') if self._urls else []
 
     def titles(self) -> list[str]:
-        return [url.partition('://')[-1] for url in self.urls]
+        """The jobs for the log: where they are called, by name. The last part
+        of a URL may be signed, and then whoever knows it may run the job."""
+        return [
+            title_at(url, job.name) for url, job in zip(self.urls, self.registered, strict=True)
+        ]
 
     def title_of(self, job: Job) -> str:
         return self.titles()[self.registered.index(job)]

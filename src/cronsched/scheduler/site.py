@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
-from cronsched.base.directories import state_directory
+from cronsched.base.directories import find_state_directory, state_directory
 from cronsched.base.keys import Key, Secret, derive_key, state_secret
 from cronsched.base.locks import Lock
+from cronsched.base.rates import Rate
 from cronsched.jobs.options import Policy
 from cronsched.jobs.settings import Settings
 from cronsched.ledger import Ledger, open_ledger
@@ -44,6 +45,8 @@ class Site:
     ledger: Ledger | None = None
     method: Literal['POST', 'GET'] = 'POST'
     strict: bool = True
+    #: Requests that were refused, to be told of now and then.
+    refusals: Rate = field(default_factory=Rate, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'secrets', tuple(map(Secret, self.secrets)))
@@ -81,6 +84,8 @@ def ledger_of(settings: Settings) -> Ledger | None:
     """The ledger that the settings name, opened once in this process."""
     if settings.ledger is None:
         return None
+    if settings.ledger == 'sqlite':
+        state_directory(settings.state_directory)
     url = ledger_url(settings)
     with _lock:
         if url not in _ledgers:
@@ -89,10 +94,10 @@ def ledger_of(settings: Settings) -> Ledger | None:
 
 
 def ledger_url(settings: Settings) -> str:
-    """Where the ledger is that the settings name."""
+    """Where the ledger is that the settings name. Nothing is made."""
     if settings.ledger != 'sqlite':
         return settings.ledger or ''
-    directory = state_directory(settings.state_directory)
+    directory = find_state_directory(settings.state_directory)
     return f'sqlite://{quote(str(directory / LEDGER_FILE))}'
 
 

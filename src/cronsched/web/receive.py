@@ -26,6 +26,7 @@ from typing import Any, Final, NoReturn
 
 from cronsched._cronsched import run_id
 from cronsched.base import clock
+from cronsched.base.text import printable
 from cronsched.jobs.job import Job
 from cronsched.ledger.protocol import Claim, LedgerError, Run
 from cronsched.web import knock
@@ -40,6 +41,8 @@ from cronsched.web.execution import (
 )
 from cronsched.web.host import KNOCK, OUTCOME_HEADER, Answer, Answered, Host
 from cronsched.web.signing import TOLERANCE, Refused, Signed, check_bare, verify
+from cronsched.web.unsigned import claim_unsigned
+from cronsched.web.window import Window
 
 __all__ = [
     'OUTCOME_HEADER', 'Answer', 'Answered', 'CronRun', 'Execution', 'TimedOut', 'accept',
@@ -47,6 +50,8 @@ __all__ = [
 ]
 
 log = logging.getLogger('cronsched')
+
+_window = Window()
 
 RETRY_AFTER: Final = '1'   # seconds
 
@@ -79,18 +84,28 @@ def accept(
     if job is None:
         raise Answered(404)
     policy, ledger = host.site.policy(job), host.site.ledger
-    if signed is None or ledger is None:
-        run = signed.run if signed else Run(host.application_id, name, int(clock.now()))
-        cron_run = _cron_run(job, Claim(run, 'granted', signed.attempt if signed else 1), request)
-        return Execution(job, cron_run, policy)
+    if ledger is None or (signed is None and clock.is_frozen()):
+        return Execution(job, _cron_run(job, _unrecorded(host, name, signed), request), policy)
     try:
-        granted = claim(ledger, signed, policy)
+        if signed is None:
+            granted = claim_unsigned(ledger, host.application_id, job, policy)
+        else:
+            granted = claim(ledger, signed, policy)
     except LedgerError as error:
         _refuse_for_now(host, name, error)
     if not granted.granted:
         verdict = 'duplicate' if granted.verdict == 'replayed' else granted.verdict
         raise Answered(200, {OUTCOME_HEADER: verdict})
     return Execution(job, _cron_run(job, granted, request), policy, ledger, granted, environ)
+
+
+def _unrecorded(host: Host, name: str, signed: Signed | None) -> Claim:
+    """What is not claimed: nobody else knows of it."""
+    if signed is None:
+        return Claim(Run(host.application_id, name, int(clock.now())), 'granted')
+    if not _window.is_first(signed, clock.now()):
+        raise Answered(200, {OUTCOME_HEADER: 'duplicate'})
+    return Claim(signed.run, 'granted', signed.attempt)
 
 
 def _signed(
@@ -120,8 +135,19 @@ def _signed(
             tolerance=_tolerance(host, name),
         )
     except Refused as refused:
-        log.warning('refused to run %a of %s: %s', name, host.application_id, refused.reason)
+        _tell_refused(host, name, refused.reason)
         raise Answered(401) from refused
+
+
+def _tell_refused(host: Host, name: str, reason: str) -> None:
+    # Whoever knows the address may send as many as he likes.
+    count = host.site.refusals.count()
+    if count:
+        more = f', as {count - 1} other request(s) before it' if count > 1 else ''
+        log.warning(
+            'refused to run %s of %s: %s%s',
+            printable(repr(name)), printable(host.application_id), printable(reason), more,
+        )
 
 
 def _is_free(host: Host, headers: Mapping[str, str]) -> bool:
