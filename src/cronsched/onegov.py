@@ -23,7 +23,6 @@ from typing import Any, Final
 
 from cronsched._cronsched import parse_cron
 from cronsched.base.extras import requires
-from cronsched.jobs.settings import Settings
 
 with requires('morepath'):
     import dectate
@@ -41,8 +40,8 @@ from cronsched.morepath.directives import (
     start,
 )
 from cronsched.morepath.job import Job, register_cronjob
+from cronsched.morepath.mounted import site_of_app
 from cronsched.scheduler.reporter import CRONJOB_MAX_DURATION
-from cronsched.scheduler.site import Site, ledger_of, secrets_of
 from cronsched.web.receive import CronRun
 
 __all__ = [
@@ -77,21 +76,10 @@ def mount(framework: Any, *, permission: Any = None, strict: bool = False) -> No
     and the tween that starts the jobs of each application id."""
     framework.cronjob = cronjob_directive()
     framework._cronjob = dectate.directive(CronjobAction)
-    framework.cronjob_site = property(lambda app: _site_of(app, strict))
+    framework.cronjob_site = property(lambda app: site_of_app(app, 'GET', strict))
     framework.path(model=Job, path='/cronjobs/{id}')(get_job)
     framework.view(model=Job, permission=permission)(run_job)
     framework.tween_factory(over=_outermost(framework))(_tween_factory)
-
-
-def _site_of(app: Any, strict: bool) -> Site:
-    registry = app.config.cronjob_registry
-    site: Site | None = getattr(registry, 'site', None)
-    if site is None:
-        settings: Settings = registry.settings
-        ledger = ledger_of(settings)
-        secrets = secrets_of(settings) if strict or ledger or settings.secret else ()
-        site = vars(registry).setdefault('site', Site(settings, secrets, ledger, 'GET', strict))
-    return site
 
 
 def _tween_factory(app: Any, handler: Any) -> Any:

@@ -35,6 +35,8 @@ def make(*jobs, **settings):
         App.setting(section='cronjobs', name=name)(lambda value=value: value)
     for options, function in jobs:
         App.cronjob(**({'timezone': 'UTC'} | options))(function)
+    App.path(path='page', model=dict)(lambda: {})
+    App.view(model=dict)(lambda self, request: 'here')
     App.commit()
     return App
 
@@ -309,7 +311,7 @@ def test_nothing_is_left_behind(own_directories, enabled):
 
 def test_an_application_whose_jobs_are_called_really_is_refused():
     app = make(({'hour': 8, 'minute': 0}, print))()
-    Client(app).get('/', status=404)   # a first request, and nothing disabled
+    Client(app).get('/page')   # a first request, and nothing disabled
     with pytest.raises(SchedulerError, match=r'write the setting cronjobs\.enabled = False'):
         run(app, 'print')
 
@@ -317,9 +319,9 @@ def test_an_application_whose_jobs_are_called_really_is_refused():
 def test_a_visitor_starts_the_real_scheduler_again_after_the_test():
     app = make(({'hour': 8, 'minute': 0}, print))()
     with VirtualClock(app, start=NEW_YEAR):
-        Client(app).get('/', status=404)
+        Client(app).get('/page')
         assert threading.active_count() == 1
-    Client(app).get('/', status=404)
+    Client(app).get('/page')
     assert threading.active_count() == 2
 
 

@@ -116,9 +116,11 @@ def test_a_mounted_application_may_be_switched_off_alone():
     Town.setting(section='cronjobs', name='enabled')(lambda: False)
     Root.setting(section='cronjobs', name='base_url')(lambda: 'http://127.0.0.1:1')
     Root.mount(path='town', app=Town)(lambda: Town())
+    Town.path(path='page', model=dict)(lambda: {})
+    Town.view(model=dict)(lambda self, request: 'here')
     Root.commit()
     root = Root()
-    Client(root).get('/town/nothing', status=404)
+    Client(root).get('/town/page')
     root.start_cronjobs('/town')
     assert not Town.config.cronjob_registry.cronjob_threads
 
@@ -334,10 +336,12 @@ def test_jobs_are_called_where_base_url_says(base_url, start, prefix, begin):
     class Root(CronApp):
         pass
 
-    class Nothing:
+    class Page:
         pass
 
     App = Town if start else Root
+    App.path(path='page', model=Page)(lambda: Page())
+    App.view(model=Page)(lambda self, request: 'here')
     App.cronjob('0 0 1 1 *', timezone='UTC')(lambda request: None)
     Root.setting(section='cronjobs', name='base_url')(lambda: base_url)
     Root.mount(path='town', app=Town)(lambda: Town())
@@ -346,7 +350,7 @@ def test_jobs_are_called_where_base_url_says(base_url, start, prefix, begin):
     if begin == 'by itself':
         root.start_cronjobs('/town')
     else:
-        Client(root).get(f'{start}/nothing', status=404)
+        Client(root).get(f'{start}/page')
     (bound,) = App.config.cronjob_registry.cronjob_threads.values()
     assert bound.urls[0].startswith(prefix)
     assert bound.base_url + '/cronjobs/' == prefix

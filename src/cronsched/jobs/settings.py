@@ -96,13 +96,18 @@ class Settings:
 
     def under(self, outer: Settings) -> Settings:
         """These of an application that is mounted in one with `outer`: what it
-        does not write is as there. Enabled are both, or the mounted one is not."""
+        does not write is as there. Where one is switched off, both are."""
         written = {name: getattr(self, name) for name in self.given}
-        written['enabled'] = self.enabled and outer.enabled
+        written['enabled'] = self._enabled_under(outer)
         return replace(
             outer, **written,
             options={**outer.options, **self.options}, given=self.given | outer.given,
         )
+
+    def _enabled_under(self, outer: Settings) -> bool | Literal['auto']:
+        if self.enabled is False or outer.enabled is False:
+            return False
+        return outer.enabled if self.enabled == 'auto' else self.enabled
 
 
 CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {

@@ -48,8 +48,9 @@ from cronsched.morepath.directives import (
     start,
 )
 from cronsched.morepath.job import Job
+from cronsched.morepath.mounted import site_of_app
 from cronsched.scheduler import uwsgi
-from cronsched.scheduler.site import Site, ledger_of, secrets_of
+from cronsched.scheduler.site import Site
 from cronsched.web.address import is_trusted
 
 __all__ = ['CronApp']
@@ -72,15 +73,9 @@ class CronApp(morepath.App):
 
     @property
     def cronjob_site(self) -> Site:
-        """What the scheduler needs of this application class."""
-        registry = self.config.cronjob_registry
-        site: Site | None = getattr(registry, 'site', None)
-        if site is None:
-            settings: Settings = registry.settings
-            site = Site(settings, secrets_of(settings), ledger_of(settings))
-            # Whoever else made one meanwhile made an equal one.
-            site = vars(registry).setdefault('site', site)
-        return site
+        """What the scheduler needs of this application class; see `mounted`
+        for where its settings come from."""
+        return site_of_app(self, 'POST', strict=True)
 
     def sign(self, text: str, salt: str) -> str:
         """Sign a text for this application id."""

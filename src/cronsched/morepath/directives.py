@@ -16,6 +16,7 @@ from morepath.directive import SettingAction
 from morepath.settings import SettingRegistry
 
 from cronsched.base.locks import Lock
+from cronsched.base.text import printable
 from cronsched.errors import CronError
 from cronsched.jobs.job import NOT_GIVEN
 from cronsched.jobs.registry import jobs_of
@@ -23,6 +24,8 @@ from cronsched.jobs.settings import Settings
 from cronsched.morepath.bound import ApplicationBoundCronjobs
 from cronsched.morepath.host import AppHost
 from cronsched.morepath.job import CRONJOB_ID_SALT, Job, register_cronjob
+from cronsched.morepath.mounted import enabled_of, is_enabled, settings_of
+from cronsched.morepath.visitors import admission_of
 from cronsched.schedule.english import lint
 from cronsched.web import facts, functions
 from cronsched.web.receive import OUTCOME_HEADER, Answered, accept, expect, settle
@@ -42,6 +45,7 @@ JOBS = '/cronjobs/'
 
 # After jobs could not be started, seconds.
 REST = 60.0
+MOST_RESTING = 1000
 
 
 class CronjobRegistry:
@@ -158,14 +162,15 @@ def make_tween(
     def cronjob_tween(request: Any) -> Any:
         if JOBS in request.environ['PATH_INFO']:
             return attend(request)
+        response = None
         try:
-            return handler(request)
+            response = handler(request)
+            return response
         finally:
-            if not _is_started(request.app):
+            if not _is_started(request.app) and not _is_missing(response):
                 begin(request)
 
     def attend(request: Any) -> Any:
-        begin(request)
         expect(request.environ)
         try:
             response = handler(request)
@@ -179,10 +184,16 @@ def make_tween(
             response.headers[OUTCOME_HEADER] = outcome
             if outcome != 'ok' and response.status_code < 500:
                 response.status_code = 500
-        begin(request)
+        if not _is_missing(response):
+            begin(request)
         return response
 
     return cronjob_tween
+
+
+def _is_missing(response: Any) -> bool:
+    """A visitor may ask for any path; where there is nothing, none begins."""
+    return response is not None and response.status_code == 404
 
 
 def _is_started(app: Any) -> bool:
@@ -210,9 +221,12 @@ def start(app: Any, linker: Callable[[], Any | None], *, serving: bool = True) -
     with _starting:
         if app.application_id in registry.cronjob_threads or _is_resting(registry, app):
             return
-        reason = facts.reason_not_to_start(_enabled_of(app), serving=serving)
+        reason = facts.reason_not_to_start(enabled_of(app), serving=serving)
         if reason:
             return _rest_quietly(registry, app, reason)
+        most = settings_of(app).max_applications
+        if not admission_of(registry).admits(app.application_id, registry.cronjob_threads, most):
+            return
         try:
             request = linker()
             if request is not None:
@@ -223,17 +237,6 @@ def start(app: Any, linker: Callable[[], Any | None], *, serving: bool = True) -
             # The visitor is not to blame.
             registry.cronjob_threads.pop(app.application_id, None)
             _rest(registry, app, error)
-
-
-def is_enabled(app: Any) -> bool:
-    """As its settings say now: a test may switch it off after the commit."""
-    return bool(_enabled_of(app))
-
-
-def _enabled_of(app: Any) -> facts.Enabled:
-    section = getattr(getattr(app, 'settings', None), 'cronjobs', None)
-    found: facts.Enabled = getattr(section, 'enabled', 'auto')
-    return found
 
 
 def _is_resting(registry: Any, app: Any) -> bool:
@@ -248,13 +251,15 @@ def _rest_quietly(registry: Any, app: Any, reason: str) -> None:
 
 def _rest_for(registry: Any, app: Any) -> None:
     resting = vars(registry).setdefault('cronjobs_resting', {})
+    if len(resting) >= MOST_RESTING:
+        resting.clear()
     resting[app.application_id] = time.monotonic() + REST
 
 
 def _rest(registry: Any, app: Any, error: Exception) -> None:
     _rest_for(registry, app)
     log.error(
-        'the cronjobs of %s could not be started: %s', app.application_id, error,
+        'the cronjobs of %s could not be started: %s', printable(app.application_id), error,
         # What we have words for needs no traceback.
         exc_info=None if isinstance(error, CronError) else error,
     )

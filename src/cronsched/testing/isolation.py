@@ -75,7 +75,7 @@ def _lend(registry: Any, directory: str) -> Iterator[None]:
             )
     before = dict(vars(registry))
     registry.settings = settings = _settings_for(registry.settings, directory)
-    vars(registry).pop('site', None)
+    vars(registry).pop('sites', None)
     registry.cronjob_threads = StartsNothing()
     _isolated.add(id(registry))
     try:
