@@ -13,7 +13,7 @@ SOURCES := $(wildcard src/_cronsched.c src/binding/*.[ch] src/core/*/*.[ch])
 VERSION := $(BIN)/python -c 'import cronsched; print(cronsched.__version__)'
 PYTEST := $(BIN)/python -X dev -m pytest
 
-.PHONY: demo test test-c test-tsan test-python lint bench zones fuzz soak build clean system
+.PHONY: demo test test-c test-tsan test-python lint bench zones fuzz soak servers build clean system
 
 demo: $(VENV)/.built
 	@$(BIN)/python examples/run.py
@@ -70,6 +70,11 @@ zones: build
 
 fuzz: system
 	@$(MAKE) -C fuzz
+
+# Who starts under which server, after how long; prints the table.
+servers: build
+	@$(BIN)/python -m pip install -q -e '.[servers]' --no-build-isolation
+	@$(BIN)/python -m pytest -m 'servers or not soak' -s -q -p no:cacheprovider tests/servers
 
 soak: build
 	@$(BIN)/python -m pytest -m soak -p no:cacheprovider tests

@@ -496,6 +496,16 @@ static void test_unix_sockets_are_found_and_come_last(void)
     close_host(&host);
     close(fd);
     unlink(local.sun_path);
+    CHECK_INT(chdir(directory), 0);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    strcpy(local.sun_path, "relative");
+    CHECK_INT(bind(fd, (struct sockaddr *)&local, sizeof local), 0);
+    CHECK_INT(listen(fd, 1), 0);
+    CHECK_INT(cs_knock_listening(found, CS_DOORS), 1);
+    CHECK(strstr(found[0], "%2Ftmp%2Ftest_knock.") != NULL);
+    CHECK(strstr(found[0], "%2Frelative") != NULL);
+    close(fd);
+    unlink(local.sun_path);
 }
 
 static void test_noise_is_no_answer(int rounds)

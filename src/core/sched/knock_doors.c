@@ -17,6 +17,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
+
+#define SOCKET_PATH_SIZE sizeof(((struct sockaddr_un *)0)->sun_path)
 
 #ifdef __linux__
 #define DESCRIPTORS "/proc/self/fd"
@@ -96,16 +99,32 @@ static bool is_plain(char byte)
         || (byte >= '0' && byte <= '9') || (byte && strchr("-._~", byte));
 }
 
-/* An absolute path; an abstract name is none, and a relative one may mean
- * another directory by now. */
+/* The path of a socket, made absolute: a relative one is that of a server
+ * which has not gone to another directory since. An abstract name is none,
+ * and no longer one than fits an address can be connected to. */
+static bool find_path(const struct sockaddr_un *local,
+                      char path[SOCKET_PATH_SIZE])
+{
+    char directory[SOCKET_PATH_SIZE] = "";
+    int size;
+
+    if (!local->sun_path[0]
+        || (local->sun_path[0] != '/' && !getcwd(directory, sizeof directory)))
+        return false;
+    size = snprintf(path, SOCKET_PATH_SIZE, "%s%s%.*s", directory,
+                    directory[0] ? "/" : "", (int)sizeof local->sun_path,
+                    local->sun_path);
+    return size > 0 && size < (int)SOCKET_PATH_SIZE;
+}
+
 static bool write_local(const struct sockaddr_un *local, char *text)
 {
-    const char *at = local->sun_path;
+    char path[SOCKET_PATH_SIZE];
     char *end = text + snprintf(text, CS_KNOCK_ADDRESS_SIZE, "http+unix://");
 
-    if (*at != '/')
+    if (!find_path(local, path))
         return false;
-    for (; at < local->sun_path + sizeof local->sun_path && *at; at++)
+    for (const char *at = path; *at; at++)
         if (is_plain(*at))
             *end++ = *at;
         else

@@ -23,7 +23,7 @@ from typing import Final, Protocol
 from cronsched import _cronsched
 from cronsched.base.locks import ReentrantLock
 
-__all__ = ['Companion', 'lock', 'watch']
+__all__ = ['Companion', 'lock', 'prepare', 'watch']
 
 #: Held over a fork, so that nobody starts a thread meanwhile.
 lock: Final = ReentrantLock()
@@ -54,9 +54,14 @@ def watch(companion: Companion) -> None:
             _companions.append(companion)
 
 
-def _hook() -> None:
-    # Its hooks go inside of ours: the reporter uses the ledger.
+def prepare() -> None:
+    """Load what the hooks need: its own go inside of ours, for the reporter
+    uses the ledger. Before a fork, so that no worker has to."""
     importlib.import_module('cronsched.ledger.sqlite')
+
+
+def _hook() -> None:
+    prepare()
     _cronsched.set_fork_resume(_resume)
     os.register_at_fork(
         before=_before,

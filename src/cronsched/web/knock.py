@@ -175,7 +175,7 @@ def arm(host: Host) -> None:
     """Have this process look for who serves `host`. Never fails: what stands
     in the way is logged."""
     if uwsgi.postpone(functools.partial(arm, host)):
-        return
+        return forks.prepare()
     try:
         reason = facts.reason_not_to_start(_settings_of(host).enabled, serving=False)
         if reason:
