@@ -1,28 +1,41 @@
 """The original's names, for OneGov's Framework.
 
-Example (the whole of `onegov/core/cronjobs.py`)::
+Example, in `onegov/core/framework.py`::
+
+    from cronsched.onegov import CronjobAction, CronjobDirective
+
+    class Framework(...):
+        cronjob = directive(CronjobDirective)
+        _cronjob = directive(CronjobAction)
+
+and the whole of `onegov/core/cronjobs.py`::
 
     from onegov.core.framework import Framework
     from onegov.core.security import Public
     from cronsched.onegov import *
 
-    mount(Framework, permission=Public)
+    mount(Framework, permission=Public, logger=log)
+
+The directives are in the class itself, so that a module may declare its jobs
+before `onegov.core.cronjobs` is imported, or without it.
 
 `mount` works with any `morepath.App` that has `application_id`, `sign(text,
 salt)` and `unsign(text, salt)`. As in the original, jobs are called by GET at
-the address of the first request (OneGov's server has checked its host), and
-a job's URL may be opened by whoever knows it; with `strict=True` only signed
-requests are answered.
+the address of the first request (OneGov's server has checked its host). Only
+signed requests are answered, but in tests; see `mount`.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
+from functools import partial
 from typing import Any, Final
 
 from cronsched._cronsched import parse_cron
 from cronsched.base.extras import requires
+from cronsched.base.logs import Hearing
 
 with requires('morepath'):
     import dectate
@@ -33,6 +46,7 @@ from cronsched.morepath.bound import ApplicationBoundCronjobs
 from cronsched.morepath.decorator import cronjob_directive
 from cronsched.morepath.directives import (
     CronjobAction,
+    CronjobDirective,
     find_job,
     is_enabled,
     make_tween,
@@ -42,6 +56,8 @@ from cronsched.morepath.directives import (
 from cronsched.morepath.job import Job, register_cronjob
 from cronsched.morepath.mounted import site_of_app
 from cronsched.scheduler.reporter import CRONJOB_MAX_DURATION
+from cronsched.scheduler.site import Site
+from cronsched.web.facts import is_test
 from cronsched.web.receive import CronRun
 
 __all__ = [
@@ -49,6 +65,8 @@ __all__ = [
     'CRONJOB_MAX_DURATION',
     'ApplicationBoundCronjobs',
     'CronRun',
+    'CronjobAction',
+    'CronjobDirective',
     'Job',
     'get_job',
     'mount',
@@ -71,19 +89,42 @@ def run_job(self: Job, request: Any) -> Any:
     return respond(self, request, morepath.Response())
 
 
-def mount(framework: Any, *, permission: Any = None, strict: bool = False) -> None:
-    """Give `framework` the directive `cronjob`, the path and view of a job,
-    and the tween that starts the jobs of each application id."""
+def mount(
+    framework: Any,
+    *,
+    permission: Any = None,
+    strict: bool | None = None,
+    logger: logging.Logger | None = None,
+) -> None:
+    """Give `framework` the path and view of a job, the tween that starts the
+    jobs of each application id, and the directive `cronjob` if it has none.
+
+    strict: False answers whoever knows the address of a job, as the original
+        did; the run is claimed like any other. None: in tests only.
+    logger: where to log, instead of the logger 'cronsched'.
+    """
+    hear = Hearing(logger)
+    hear()
     framework.cronjob = cronjob_directive()
-    framework._cronjob = dectate.directive(CronjobAction)
-    framework.cronjob_site = property(lambda app: site_of_app(app, 'GET', strict))
+    if _factory_of(framework, '_cronjob') is not CronjobAction:
+        framework._cronjob = dectate.directive(CronjobAction)
+    framework.cronjob_site = property(lambda app: _site_of(app, strict))
     framework.path(model=Job, path='/cronjobs/{id}')(get_job)
     framework.view(model=Job, permission=permission)(run_job)
-    framework.tween_factory(over=_outermost(framework))(_tween_factory)
+    framework.tween_factory(over=_outermost(framework))(partial(_make_tween, hear))
 
 
-def _tween_factory(app: Any, handler: Any) -> Any:
+def _factory_of(framework: Any, name: str) -> Any:
+    return getattr(getattr(framework, name, None), 'action_factory', None)
+
+
+def _site_of(app: Any, strict: bool | None) -> Site:
+    return site_of_app(app, 'GET', not is_test() if strict is None else strict)
+
+
+def _make_tween(hear: Hearing, app: Any, handler: Any) -> Any:
     def begin(request: Any) -> None:
+        hear()
         if is_enabled(app):
             start(request.app, lambda: request)
 

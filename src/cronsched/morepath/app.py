@@ -26,7 +26,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import dectate
@@ -41,6 +41,7 @@ from cronsched.morepath.blank import blank_at
 from cronsched.morepath.decorator import cronjob_directive
 from cronsched.morepath.directives import (
     CronjobAction,
+    CronjobDirective,
     find_job,
     is_enabled,
     make_tween,
@@ -62,7 +63,10 @@ class CronApp(morepath.App):
     """A Morepath application with the directive `cronjob` and the settings
     section `cronjobs`; see `cronsched.jobs.settings`."""
 
-    cronjob = cronjob_directive()
+    if TYPE_CHECKING:
+        cronjob = dectate.directive(CronjobDirective)
+    else:
+        cronjob = cronjob_directive()
     _cronjob = dectate.directive(CronjobAction)
 
     @property

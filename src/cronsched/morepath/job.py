@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import tzinfo
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, Self
 from urllib.parse import quote_plus
 
 from cronsched._cronsched import Zone
@@ -29,7 +29,18 @@ __all__ = ['CRONJOB_ID_SALT', 'Job', 'register_cronjob']
 CRONJOB_ID_SALT: Final = 'cronjob-id'
 
 
-class Job(jobs.Job):
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    Function = TypeVar('Function', bound=Callable[..., Any], default=Callable[..., Any])
+
+    class Base(jobs.Job, Generic[Function]):
+        """Generic in its function, as the original's."""
+else:
+    Function, Base = Any, jobs.Job
+
+
+class Job(Base[Function]):
     """A single cron job, as the original's."""
 
     __slots__ = ('app',)
@@ -42,7 +53,7 @@ class Job(jobs.Job):
         """The signed name. Needs `app`."""
         return quote_plus(self.app.sign(self.name, CRONJOB_ID_SALT))
 
-    def as_request_call(self, request: Any) -> Job:
+    def as_request_call(self, request: Any) -> Self:
         """The same job, run by calling the URL that `request.link` gives."""
         self.app = request.app
         url = request.link(self)
