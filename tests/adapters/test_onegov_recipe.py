@@ -1,4 +1,4 @@
-"""OneGov's Framework as its modules use it: decorated before anything is
+"""OneGov's Framework as its modules use it (docs/onegov.md): decorated before anything is
 mounted, strict in production, heard by its own logger, seen by mypy."""
 
 from __future__ import annotations
