@@ -49,6 +49,12 @@ def row(what: str, other: str, ours: str, reach: str) -> None:
     print(f'| {what} | {other} | {ours} | {reach} |', flush=True)
 
 
+def start() -> None:
+    bare, imported, command = figures('start.py')
+    row('start: `import cronsched` / `cronsched next`', f'{bare:.0f} ms (bare Python)',
+        f'{imported:.0f} / {command:.0f} ms', 'bare + 40 ms')
+
+
 def lateness() -> None:
     (busy50, busy99), (our50, our99) = in_turn('lateness.py', '16')
     row('lateness, 16 busy threads, p50 / p99', f'{busy50:,.0f} / {busy99:,.0f} ms',
@@ -120,7 +126,7 @@ def main() -> None:
           f'medians of {ROUNDS} rounds\n')
     row('what', 'the original / the best known', 'cronsched', 'asked for')
     row('---', '---', '---', '---')
-    for measure in (lateness, throughput, registration, million, moments, ledger):
+    for measure in (start, lateness, throughput, registration, million, moments, ledger):
         measure()
 
 

@@ -17,19 +17,20 @@ import argparse
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
+from typing import TYPE_CHECKING, Any
 
 from cronsched._version import __version__
 from cronsched.base.text import printable_lines
-from cronsched.cli.check import add_check
-from cronsched.cli.explain import add_explain, add_next
-from cronsched.cli.status import add_commands
 from cronsched.cli.terminal import Terminal, close_after_broken_pipe
 from cronsched.errors import CronError
-from cronsched.jobs.settings import Settings
+
+if TYPE_CHECKING:
+    from cronsched.jobs.settings import Settings
 
 __all__ = ['main']
 
 ERROR = 2
+SCHEDULES = ('next', 'explain')
 INTERRUPTED = 130
 
 
@@ -40,7 +41,8 @@ def main(arguments: Sequence[str] | None = None, settings: Settings | None = Non
         # A file name is never a reason to fail.
         sys.stdout.reconfigure(errors='backslashreplace')
     try:
-        options = _parser().parse_args(arguments)
+        given = sys.argv[1:] if arguments is None else arguments
+        options = _parser(next(iter(given), '')).parse_args(arguments)
         options.settings = settings
         status: int | None = options.run(options)
         sys.stdout.flush()
@@ -59,7 +61,9 @@ def _complain(error: CronError) -> None:
     terminal.write(f'cronsched: {terminal.bad("error:")} {printable_lines(str(error))}')
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(command: str) -> argparse.ArgumentParser:
+    """For all commands; for `next` and `explain`, which people wait for, no
+    more than those are loaded."""
     parser = argparse.ArgumentParser(
         prog='cronsched',
         description='Cron expressions, and the runs of the jobs on this machine.',
@@ -68,9 +72,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--version', action='version', version=f'cronsched {__version__}')
     commands = parser.add_subparsers(title='commands', metavar='COMMAND', required=True)
-    add_next(commands)
-    add_explain(commands)
-    add_check(commands)
-    add_commands(commands)
+    _add_schedules(commands)
+    if command not in SCHEDULES:
+        _add_others(commands)
     return parser
 
+
+def _add_schedules(commands: Any) -> None:
+    from cronsched.cli.explain import add_explain, add_next
+
+    add_next(commands)
+    add_explain(commands)
+
+
+def _add_others(commands: Any) -> None:
+    from cronsched.cli.check import add_check
+    from cronsched.cli.status import add_commands
+
+    add_check(commands)
+    add_commands(commands)

@@ -11,11 +11,9 @@ Example::
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime, tzinfo
 from itertools import islice
 from math import ceil, floor
@@ -24,7 +22,6 @@ from typing import Any
 from cronsched._cronsched import Schedule
 from cronsched.cli.terminal import Terminal, table
 from cronsched.errors import OptionError
-from cronsched.schedule.english.lint import lint
 from cronsched.schedule.english.moves import move_of
 
 __all__ = ['add_explain', 'add_next', 'as_data']
@@ -135,12 +132,17 @@ def _run_data(schedule: Schedule, at: int) -> dict[str, Any]:
         'local': utc.astimezone(schedule.timezone).isoformat(),
         'utc': f'{utc:%Y-%m-%dT%H:%M:%SZ}',
         'epoch': at,
-        'move': {**asdict(move), 'text': str(move)} if move else None,
+        'move': {**move._asdict(), 'text': str(move)} if move else None,
     }
 
 
 def as_data(schedule: Schedule) -> dict[str, Any]:
     """What there is to say about a schedule, for `--json`."""
+    # `next` needs none of it.
+    from dataclasses import asdict
+
+    from cronsched.schedule.english.lint import lint
+
     return {
         'expression': schedule.expression,
         'canonical': str(schedule),
@@ -175,10 +177,12 @@ def _explanation(schedule: Schedule, runs: list[int], terminal: Terminal) -> lis
     for run in runs:
         local, utc, *marks = _row(schedule, run, terminal)
         rows.append(['next', '  '.join([local, f'({utc} UTC)', *marks])])
-    rows.extend([terminal.warning('warning'), str(finding)] for finding in lint(schedule))
+    rows.extend([terminal.warning('warning'), str(finding)] for finding in schedule.lint())
     return rows
 
 
 def _write_json(data: Any) -> None:
+    import json
+
     json.dump(data, sys.stdout, indent=2)
     sys.stdout.write('\n')

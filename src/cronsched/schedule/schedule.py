@@ -16,13 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cronsched._cronsched import Schedule, Zone
 from cronsched.errors import ExpressionError
 from cronsched.schedule import zones  # noqa: F401  (tells the native side how to find zones)
-from cronsched.schedule.english.describe import describe
-from cronsched.schedule.english.lint import lint
+
+if TYPE_CHECKING:
+    from cronsched.schedule.english.lint import Finding
 
 __all__ = ['FIELDS', 'Schedule', 'expression_of']
 
@@ -114,7 +115,23 @@ def _between(self: Schedule, start: datetime, end: datetime) -> Iterator[datetim
         at = self.next(at)
 
 
+# What speaks English is loaded when it is asked.
+
+def _describe(self: Schedule) -> str:
+    """What it means, in plain English; see `cronsched.schedule.english`."""
+    from cronsched.schedule.english.describe import describe
+
+    return describe(self)
+
+
+def _lint(self: Schedule) -> tuple[Finding, ...]:
+    """What its author may not have meant; see `cronsched.schedule.english`."""
+    from cronsched.schedule.english.lint import lint
+
+    return lint(self)
+
+
 Schedule.from_fields = classmethod(_from_fields)  # type: ignore[method-assign,assignment]
 Schedule.between = _between  # type: ignore[method-assign]
-Schedule.describe = describe  # type: ignore[assignment,method-assign]
-Schedule.lint = lint  # type: ignore[assignment,method-assign]
+Schedule.describe = _describe  # type: ignore[method-assign]
+Schedule.lint = _lint  # type: ignore[method-assign]

@@ -13,19 +13,15 @@ runs; `refresh` looks at the files and loads what is new.
 
 from __future__ import annotations
 
-import importlib.resources
 import os
-import pickle
 import re
 import struct
 import sys
-import threading
-from dataclasses import dataclass
+from _thread import allocate_lock
+from collections.abc import Iterator
 from datetime import UTC, timedelta, tzinfo
 from datetime import timezone as fixed_timezone
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cronsched import _cronsched
 from cronsched._cronsched import Zone
@@ -52,17 +48,16 @@ LONGEST_NAME = 100    # characters; IANA's have 32
 FARTHEST = 14    # hours from UTC; of all clocks in use
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Where a zone came from, and what the file looked like then."""
 
-    path: Path
+    path: str
     signature: tuple[int, int, int]   # inode, size in bytes, mtime in ns
     data: bytes
 
 
 _loaded: dict[str, tuple[Zone, Source]] = {}
-_lock = threading.Lock()
+_lock = allocate_lock()
 
 
 def resolve(timezone: Any) -> Zone:
@@ -115,7 +110,7 @@ def _check_source(timezone: Any) -> None:
         return
     try:
         timezone.__reduce__()
-    except pickle.PicklingError:
+    except Exception:   # PicklingError; its module is large, and only for this
         raise ZoneError(
             f'{timezone!r} was read from a file, whose rules cannot be asked for: put the file '
             f'where zoneinfo.TZPATH leads, and write ZoneInfo({timezone.key!r})'
@@ -169,23 +164,26 @@ def _find(name: str) -> Source:
 
 
 def _has_data() -> bool:
-    return any(path.exists() for path in _candidates('Europe/London'))
+    return any(map(os.path.exists, _candidates('Europe/London')))
 
 
-def _candidates(name: str) -> list[Path]:
+def _candidates(name: str) -> Iterator[str]:
     parts = name.split('/')
     if any(part in ('', '.', '..') or '\0' in part or '\\' in part for part in parts):
-        return []
-    places = [Path(root, *parts) for root in zoneinfo.TZPATH]
+        return
+    for root in zoneinfo.TZPATH:
+        yield os.path.join(root, *parts)
+    from importlib import resources  # seldom needed, and slow to load
+
     try:
-        tzdata = importlib.resources.files('tzdata')
+        tzdata = resources.files('tzdata')
     except ModuleNotFoundError:
-        return places
-    return [*places, Path(str(tzdata.joinpath('zoneinfo', *parts)))]
+        return
+    yield str(tzdata.joinpath('zoneinfo', *parts))
 
 
-def _read(path: Path) -> Source:
-    with path.open('rb') as file:
+def _read(path: str) -> Source:
+    with open(path, 'rb') as file:
         return Source(path, _signature(os.fstat(file.fileno())), file.read())
 
 
@@ -195,7 +193,7 @@ def _signature(status: os.stat_result) -> tuple[int, int, int]:
 
 def _has_changed(source: Source) -> bool:
     try:
-        return _signature(source.path.stat()) != source.signature
+        return _signature(os.stat(source.path)) != source.signature
     except OSError:
         return True   # moved away: another place may have it now
 
@@ -204,6 +202,8 @@ def _suggestion(name: str) -> str:
     offset = OFFSET.fullmatch(name)
     if offset is not None:
         return _offset_hint(*offset.groups(default='0'))
+    from difflib import get_close_matches
+
     names = zoneinfo.available_timezones()
     by_folded = {known.casefold(): known for known in names}
     folded = name.strip().replace(' ', '_').casefold()

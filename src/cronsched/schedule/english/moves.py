@@ -14,10 +14,9 @@ gap and run in both passes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cronsched._cronsched import Schedule, Zone
 from cronsched.schedule.english.phrases import listing
@@ -28,8 +27,7 @@ __all__ = ['Gap', 'Move', 'gap_at', 'local_text', 'move_of', 'next_gap', 'skippe
 MOST_NAMED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(NamedTuple):
     """Clocks go forward. `at`: UTC seconds; `first` and `end`: the local times
     from which and to which they jump, in seconds as if they were UTC."""
 
@@ -38,8 +36,7 @@ class Gap:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """Why a run is not simply at its own time. `times`: the local times."""
 
     kind: Literal['moved', 'also', 'first', 'second']
