@@ -105,12 +105,12 @@ def test_a_failing_job_is_recorded_and_called_again(caplog):
     with served(app) as url, caplog.at_level(logging.INFO, 'cronsched'):
         get(url)
         wait_for(lambda: len(App.runs) >= 2)
-        wait_for(lambda: 'failed with status 500' in caplog.text)
+        wait_for(lambda: 'failed: status 500' in caplog.text)
     rows = [row for row in ledger_of(app).history() if row.state == 'failed']
     assert rows[0].detail == 'LookupError: no such town'
 
 
-def test_the_lines_of_the_original_are_logged(caplog):
+def test_the_lines_name_the_job_and_not_its_signed_path(caplog):
     App = make()
     cronjob(App)
     App.commit()
@@ -118,10 +118,10 @@ def test_the_lines_of_the_original_are_logged(caplog):
     with served(app) as url, caplog.at_level(logging.INFO, 'cronsched'):
         get(url)
         wait_for(lambda: 'finished in' in caplog.text)
-    title = url.partition('://')[2] + '/cronjobs/'
     assert f'Started cronjob thread for {app.application_id}' in caplog.text
-    assert f'Enabled {title}' in caplog.text
-    assert f'Executing {title}' in caplog.text
+    assert f'each_second of {app.application_id}, due ' in caplog.text
+    assert 'Executing ' in caplog.text
+    assert url.partition('://')[2] not in caplog.text   # nor the signed path
 
 
 def test_a_job_runs_once_if_it_says_so():

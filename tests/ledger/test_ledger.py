@@ -36,7 +36,7 @@ from cronsched.ledger import (
     open_ledger,
 )
 from cronsched.ledger.process import Process
-from cronsched.web.signing import verify
+from cronsched.web.signing import Refused, verify
 
 APPLICATION, JOB = 'org/zug', 'cleanup'
 MINUTE = 60
@@ -340,11 +340,12 @@ def test_a_retry_without_retries_is_not_granted(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize('timestamp', [99, 100, None])
-def test_a_retry_that_is_not_newer_is_a_replay(ledger: Ledger, timestamp: int | None) -> None:
-    ended(ledger, run(), 'failed', timestamp=100)
-    claim = ledger.claim(run(), attempt=2, timestamp=timestamp, retries=3)
-    assert claim.verdict == 'replayed'
-    assert state_of(ledger, run()) == 'failed'
+def test_a_further_attempt_is_new_whatever_the_clocks_say(
+    ledger: Ledger, timestamp: int | None,
+) -> None:
+    ended(ledger, run(), 'failed', timestamp=100, retries=3)
+    assert ledger.claim(run(), attempt=1, timestamp=101, retries=3).verdict == 'duplicate'
+    granted(ledger, run(), attempt=2, timestamp=timestamp, retries=3)
 
 
 def test_a_captured_request_with_another_attempt_is_never_granted(ledger: Ledger) -> None:
@@ -352,6 +353,10 @@ def test_a_captured_request_with_another_attempt_is_never_granted(ledger: Ledger
     headers = sign_headers(APPLICATION, JOB, FIRST, key=key, now=FIRST + 7, attempt=1)
     for attempt in range(1, 100):
         headers['Cronsched-Attempt'] = str(attempt)
+        if attempt > 1:
+            with pytest.raises(Refused):
+                verify(headers, application_id=APPLICATION, job=JOB, keys=[key], now=FIRST + 8)
+            continue
         signed = verify(
             headers, application_id=APPLICATION, job=JOB, keys=[key], now=FIRST + 8)
         claim = ledger.claim(
@@ -453,7 +458,8 @@ def test_a_lost_run_with_retries_is_granted_anew(
     claimer(run()).kill()
     if recovered:
         ledger.recover(time.time())
-    assert ledger.claim(run(), attempt=attempt, timestamp=0, retries=1).verdict == 'replayed'
+    if attempt == 1:
+        assert ledger.claim(run(), timestamp=0, retries=1).verdict == 'replayed'
     # Takeover may be within the second of the first attempt.
     claim = ledger.claim(run(), attempt=attempt, timestamp=1, retries=1)
     assert (claim.verdict, claim.attempt) == ('granted', 2)

@@ -70,7 +70,7 @@ def test_after_the_last_attempt_none_is_due(ledger):
 def test_the_sender_knows_best_whether_another_attempt_follows(ledger):
     ended(ledger, run(0), 'failed', retries=3)
     ledger.record(run(0), 'failed', at=NOW, status=404)            # it would only be the same
-    assert due(ledger, NOW + 3600) == []
+    assert due(ledger, time.time() + 3600) == []
     ended(ledger, run(1), 'failed', retries=3)
     ledger.record(run(1), 'failed', at=NOW, status=503, retry_at=NOW + 90, attempts_left=3)
     assert row_of(ledger, run(1)).next_attempt == NOW + 90
@@ -83,11 +83,30 @@ def test_a_run_that_nobody_claimed_keeps_its_attempts_too(ledger):
     assert claim.attempt == 2
 
 
+def test_a_further_attempt_that_nobody_claimed_is_followed_by_the_next(ledger):
+    ended(ledger, run(), 'failed', retries=3)
+    ledger.record(
+        run(), 'unreachable', at=NOW, attempt=2, detail='refused', retry_at=NOW + 9,
+        attempts_left=2)
+    row = row_of(ledger, run())
+    assert (row.state, row.attempt, row.detail) == ('unreachable', 2, 'refused')
+    assert due(ledger, NOW + 8) == []
+    assert due(ledger, NOW + 9) == [(run(), 3)]
+
+
+def test_what_waited_is_due_since_the_end_that_it_waited_for(ledger):
+    first = granted(ledger, run(0), overlap='queue')
+    ledger.claim(run(1), overlap='queue')
+    ledger.finish(first, 'ok', took=7200.0)
+    waiting, = ledger.attempts_due([APPLICATION], NOW + 1e6)
+    assert waiting.since > NOW + 7000
+
+
 def test_an_attempt_that_is_dropped_is_not_due_any_more(ledger):
     ended(ledger, run(), 'failed', retries=3)
-    found, = ledger.attempts_due([APPLICATION], NOW + 60)
+    found, = ledger.attempts_due([APPLICATION], time.time() + 60)
     ledger.drop_attempt(found)
-    assert due(ledger, NOW + 3600) == []
+    assert due(ledger, time.time() + 3600) == []
     assert state_of(ledger, run()) == 'failed'
 
 
@@ -128,13 +147,13 @@ def test_what_times_out_without_being_claimed_has_ended(ledger):
 def test_the_attempt_after_a_timeout_waits_for_the_first_to_end(ledger, outcome):
     claim = granted(ledger, run(), retries=3, timestamp=1)
     ledger.record(run(), 'timed_out', at=NOW + 2, retry_at=NOW + 3, attempts_left=3)
-    assert due(ledger, NOW + 60) == []
+    assert due(ledger, time.time() + 60) == []
     assert ledger.claim(run(), attempt=2, timestamp=2, retries=3).verdict == 'executing'
     ledger.finish(claim, outcome, took=5.0)
     assert state_of(ledger, run()) == 'timed_out'
-    assert due(ledger, NOW + 60) == [(run(), 2)]
+    assert due(ledger, time.time() + 60) == [(run(), 2)]
     ended(ledger, run(), 'ok', attempt=2, timestamp=3, retries=3)
-    assert (state_of(ledger, run()), due(ledger, NOW + 3600)) == ('ok', [])
+    assert (state_of(ledger, run()), due(ledger, time.time() + 3600)) == ('ok', [])
 
 
 def test_the_attempt_after_a_timeout_follows_the_death_of_the_first(ledger, claimer):
@@ -159,12 +178,12 @@ def test_who_asks_for_the_next_attempt_has_given_up_on_the_last(ledger):
 def test_a_run_of_a_job_that_queues_waits_at_the_claim(ledger):
     first = granted(ledger, run(0), overlap='queue')
     assert ledger.claim(run(1), overlap='queue').verdict == 'queued'
-    assert (state_of(ledger, run(1)), due(ledger, NOW + 60)) == ('queued', [(run(1), 1)])
-    waiting, = ledger.attempts_due([APPLICATION], NOW + 60)
-    assert waiting.overlaps
+    assert (state_of(ledger, run(1)), due(ledger, time.time() + 60)) == ('queued', [(run(1), 1)])
+    waiting, = ledger.attempts_due([APPLICATION], time.time() + 60)
+    assert (waiting.overlaps, waiting.waited) == (True, True)
     assert ledger.claim(run(1), overlap='queue').verdict == 'queued'
     ledger.finish(first, 'ok', took=1.0)
-    waiting, = ledger.attempts_due([APPLICATION], NOW + 60)
+    waiting, = ledger.attempts_due([APPLICATION], time.time() + 60)
     assert not waiting.overlaps
     claim = granted(ledger, run(1), overlap='queue')
     assert (claim.attempt, state_of(ledger, run(1))) == (1, 'running')
@@ -184,13 +203,13 @@ def test_a_run_that_waits_is_not_executed_once_its_job_is_paused(ledger):
     ledger.finish(first, 'ok', took=1.0)
     assert ledger.claim(run(1), overlap='queue').verdict == 'skipped_paused'
     row = row_of(ledger, run(1))
-    assert (row.state, row.detail, due(ledger, NOW + 60)) == ('skipped_paused', 'moving', [])
+    assert (row.state, row.detail, due(ledger, time.time() + 60)) == ('skipped_paused', 'moving', [])
 
 
 def test_a_run_that_waits_and_is_dropped_was_skipped(ledger):
     granted(ledger, run(0), overlap='queue')
     ledger.claim(run(1), overlap='queue')
-    waiting, = ledger.attempts_due([APPLICATION], NOW + 60)
+    waiting, = ledger.attempts_due([APPLICATION], time.time() + 60)
     ledger.drop_attempt(waiting)
     assert state_of(ledger, run(1)) == 'skipped_overlap'
 
@@ -199,9 +218,9 @@ def test_an_attempt_that_overlaps_another_run_stays_owed(ledger):
     ended(ledger, run(0), 'failed', timestamp=1, retries=1)
     other = granted(ledger, run(1))
     assert ledger.claim(run(0), attempt=2, timestamp=2, retries=1).verdict == 'queued'
-    assert [each.overlaps for each in ledger.attempts_due([APPLICATION], NOW + 60)] == [True]
+    assert [each.overlaps for each in ledger.attempts_due([APPLICATION], time.time() + 60)] == [True]
     ledger.finish(other, 'ok', took=0.1)
-    assert [each.overlaps for each in ledger.attempts_due([APPLICATION], NOW + 60)] == [False]
+    assert [each.overlaps for each in ledger.attempts_due([APPLICATION], time.time() + 60)] == [False]
 
 
 # -- Whose clock was wrong
@@ -218,7 +237,7 @@ def test_a_range_that_a_fast_clock_missed_is_not_trusted(ledger):
     ledger.record(run(1), 'missed', at=NOW + 7200, until=run(9).scheduled, count=9)
     with clock.in_place(lambda: NOW):
         granted(ledger, run(5))
-        assert ledger.past([APPLICATION], {APPLICATION: 0.0})[APPLICATION][0].ranges == ()
+        assert ledger.past({APPLICATION: NOW}, 1e9)[APPLICATION][0].ranges == ()
 
 
 def test_what_ran_by_a_fast_clock_does_not_run_again(ledger):
@@ -240,11 +259,13 @@ def test_the_past_of_many_application_ids_is_one_question(ledger):
         ended(ledger, run(0, application_id=name), 'ok')
         ended(ledger, run(5, application_id=name), 'failed')
     ledger.record(run(1, application_id='b'), 'missed', at=NOW, until=run(3).scheduled, count=3)
-    past = ledger.past(['a', 'b', 'd'], dict.fromkeys('abd', run(4).scheduled))
+    at = run(6).scheduled
+    past = ledger.past(dict.fromkeys('abd', at), at - run(4).scheduled)
     assert {name: [job.known.job for job in jobs] for name, jobs in past.items()} == {
         'a': [JOB], 'b': [JOB], 'd': []}
     assert past['a'][0].before == run(0).scheduled
     assert past['a'][0].single == {run(5).scheduled}
+    assert past['a'][0].floor == run(3).scheduled   # as far back from its newest
     assert past['b'][0].before == run(3).scheduled
     assert past['b'][0].ranges == ((run(1).scheduled, run(3).scheduled),)
 

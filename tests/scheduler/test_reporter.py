@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from contextlib import ExitStack, nullcontext
@@ -23,6 +24,7 @@ from cronsched.scheduler.site import Site
 
 NOW = int(time.time()) // 3600 * 3600   # a full hour
 START = NOW - 0.5
+DUE = time.strftime('%H:%M:%S', time.gmtime(NOW))
 URL = 'http://127.0.0.1:8080/cronjobs/'
 
 
@@ -108,15 +110,14 @@ def lines(caplog):
 # -- what is logged ---------------------------------------------------------------
 
 
-def test_the_lines_are_those_of_the_original(stage, caplog):
+def test_the_lines_name_the_job_and_when_it_was_due(stage, caplog):
     stage.start()
     stage.pass_by(60)
     stage.answer(took=1.2344)
     assert lines(caplog) == [
         ('INFO', 'Started cronjob thread for org/zug'),
-        ('INFO', 'Enabled 127.0.0.1:8080/cronjobs/tidy'),
-        ('INFO', 'Executing 127.0.0.1:8080/cronjobs/tidy'),
-        ('INFO', '127.0.0.1:8080/cronjobs/tidy finished in 1.234s'),
+        ('INFO', f'Executing tidy of org/zug, due {DUE}'),
+        ('INFO', f'tidy of org/zug, due {DUE}, finished in 1.234s'),
     ]
 
 
@@ -132,10 +133,10 @@ def test_more_than_thirty_seconds_are_too_long(stage, caplog, took, level):
 @pytest.mark.parametrize(
     ('said', 'reason', 'state'),
     [
-        ({'status': 500, 'detail': 'oh\nno'}, 'failed with status 500 after 0.000s: oh', 'failed'),
-        ({'status': 302}, 'failed with status 302', 'failed'),
+        ({'status': 500, 'detail': 'oh\nno'}, 'failed: status 500, oh', 'failed'),
+        ({'status': 302}, 'failed: status 302, the redirect', 'failed'),
         ({'status': 0, 'delivery': 'timed_out', 'took': 9.0}, 'timed out after 9.0', 'timed_out'),
-        ({'status': 0, 'delivery': 'not_connected'}, 'unreachable after', 'unreachable'),
+        ({'status': 0, 'delivery': 'not_connected'}, 'could not be delivered', 'unreachable'),
     ],
 )
 def test_a_failure_is_logged_and_recorded_with_its_reason(
@@ -148,7 +149,7 @@ def test_a_failure_is_logged_and_recorded_with_its_reason(
     stage.bound.site = Site(Settings(), (), ledger)
     stage.answer(**said)
     assert lines(caplog)[-1][0] == 'ERROR'
-    assert f'127.0.0.1:8080/cronjobs/tidy {reason}' in lines(caplog)[-1][1]
+    assert f'tidy of org/zug, due {DUE}, {reason}' in lines(caplog)[-1][1]
     assert [row.state for row in ledger.history()] == [state]
 
 
@@ -165,12 +166,12 @@ def test_failures_go_to_sentry_where_it_is_in_use(stage, monkeypatch):
     stage.answer(status=404)
     ((text, level),) = sent
     assert level == 'error'
-    assert text.startswith('127.0.0.1:8080/cronjobs/tidy failed with status 404')
+    assert text == f'tidy of org/zug, due {DUE}, failed: status 404'
 
 
 def test_a_failure_is_one_event_of_sentrys_which_listens_to_the_log_too():
     pytest.importorskip('sentry_sdk')
-    assert run_python(SENTRY) == "['127.0.0.1:1/tidy failed with status 500 after 0.000s: no']\n"
+    assert run_python(SENTRY) == "['tidy of shop, due 00:00:00, failed: status 500, no']\n"
 
 
 SENTRY = """
@@ -189,13 +190,15 @@ SENTRY = """
     sentry_sdk.init(dsn='http://key@127.0.0.1:1/1', transport=Memory)
 
     from cronsched.scheduler.reporter import Reporter
-    job = object()
-    bound = SimpleNamespace(
-        title_of=lambda job: '127.0.0.1:1/tidy', site=SimpleNamespace(ledger=None))
+    from datetime import UTC
+    from cronsched.base import clock
+    job = SimpleNamespace(name='tidy', timezone=UTC)
+    bound = SimpleNamespace(application_id='shop', site=SimpleNamespace(ledger=None))
     service = SimpleNamespace(apps={1: bound}, jobs={1: job})
-    Reporter(service).tell(SimpleNamespace(
-        kind='ended', outcome='failed', app=1, job=1, status=500, took=0.0,
-        detail='no\\r\\nnot this'))
+    with clock.in_place(lambda: 0.0):
+        Reporter(service).tell(SimpleNamespace(
+            kind='ended', outcome='failed', app=1, job=1, status=500, took=0.0, due=0.0,
+            attempt=1, retry_at=0.0, detail='no\\r\\nnot this'))
     print([event['message'] for event in sent])
 """
 
@@ -216,7 +219,8 @@ def test_a_run_that_is_skipped_is_recorded_and_said(stage, caplog):
     stage.pass_by(60)
     stage.service.reporter.drain()   # what came of the decision to skip it
     assert stage.rows() == [('running', 0, 1), ('skipped_overlap', 1, 1)]
-    assert 'its last run still executes' in caplog.text
+    assert 'was skipped: its run of' in caplog.text
+    assert f'still executes since 0 s, in process {os.getpid()} on' in caplog.text
     stage.ledger.finish(claim, 'ok', took=60.0)
     stage.native.complete(held.run, 200, outcome='ok')
     assert stage.native.take() is None
@@ -278,7 +282,7 @@ def test_what_the_ledger_does_not_take_is_written_when_it_can_be(stage, caplog):
         stage.pass_by(60)
         stage.answer(status=404)
     assert 'Kept until it can be written: the disk is full' in caplog.text
-    assert caplog.text.count('failed with status 404') == 2   # said all the same
+    assert caplog.text.count('failed: status 404') == 2   # said all the same
     make_room()
     assert stage.rows() == []
     stage.service.reporter._housekeeping.write_late()
@@ -377,7 +381,8 @@ def test_who_takes_over_while_the_ledger_is_away_catches_up_later(start_after, l
     stage = start_after(-2)
     assert stage.fired() == []
     make_room()
-    stage.service.reporter._housekeeping.write_late()
+    stage.service.reporter._housekeeping.run_due()
+    stage.service.reporter.drain()
     assert stage.fired() == [-1]
 
 
@@ -429,6 +434,7 @@ def test_a_run_whose_process_died_is_lost_and_repeated_if_the_job_has_retries(ma
         stage.start()
         claimed_by_the_dead(ledger, run, retries)
         stage.service.reporter._housekeeping.recover()
+        stage.service.reporter._housekeeping.fire_attempts()
         assert stage.fired() == expected
         assert ledger.find(run).state == 'lost'
 
@@ -494,9 +500,10 @@ def test_what_another_process_found_to_be_lost_is_repeated_by_the_next_owner(mak
         ledger.seen('org/zug', 'http://127.0.0.1:8080', [name], NOW - 7200)
         run = Run('org/zug', name, NOW - 60)
         claimed_by_the_dead(ledger, run, retries)
-        ledger.recover(time.time())
+        ledger.recover(START)
         assert ledger.find(run).state == 'lost'
         stage.start()
+        stage.service.reporter._housekeeping.fire_attempts()
         assert stage.fired() == [-1] * retries
 
 
@@ -507,6 +514,7 @@ def test_a_lost_run_that_was_followed_by_another_is_not_repeated(make_stage, led
     ledger.recover(time.time())
     seen(ledger, -1)
     stage.start()
+    stage.service.reporter._housekeeping.fire_attempts()
     assert stage.fired() == []
 
 
@@ -515,11 +523,11 @@ def test_a_request_that_cannot_be_fired_keeps_no_other_from_it(stage, ledger, ca
     wanted = [ledger.request_run('org/zug', 'tidy', NOW + 7 + each) for each in range(2)]
     whole, refused = stage.bound.fire, []
 
-    def fire(self, index, scheduled):
+    def fire(self, index, scheduled, **options):
         if not refused:
             refused.append(scheduled)
             raise SchedulerError('another process owns it')
-        whole(index, scheduled)
+        whole(index, scheduled, **options)
 
     monkeypatch.setattr(ApplicationBoundCronjobs, 'fire', fire)
     stage.service.reporter._housekeeping.fire_requested()
@@ -544,6 +552,7 @@ def test_runs_whose_events_found_no_room_are_looked_for(make_stage, ledger, capl
     with clock.in_place(lambda: START + 1300):
         housekeeping._doubtful = START + 1200
         housekeeping.look_again()
+        housekeeping.settle()
         assert stage.fired() == [19]
         assert housekeeping._doubtful is None
 
@@ -552,7 +561,7 @@ def test_more_missed_runs_than_are_counted_are_said_to_be_many(stage, caplog):
     stage.start()
     event = SimpleNamespace(
         kind='missed', outcome=None, app=1, job=1, scheduled=NOW, until=NOW + 100_001, count=-1,
-        at=NOW + 100_002.0, attempt=0, status=0, detail=None,
+        at=NOW + 100_002.0, attempt=0, status=0, detail=None, retry_at=0.0, instead=0,
     )
     stage.service.apps[1] = stage.bound
     stage.service.jobs[1] = stage.bound.registered[0]

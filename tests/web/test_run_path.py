@@ -140,20 +140,23 @@ class Quiet:
         self.waits.append(timeout)
         if self.trouble:
             raise self.trouble.pop()
-        self.reporter._stopping = True
+        return []
+
+    def changes(self, after, most):
         return []
 
 
 def test_where_threads_are_greenlets_nobody_waits_in_native_code(monkeypatch):
     monkeypatch.setattr(_thread, 'start_new_thread', lambda function, arguments: None)
     quiet = Quiet()
-    quiet.reporter._run()
+    quiet.reporter._turn()
     assert quiet.waits == [0.0]
 
 
 def test_no_trouble_ends_the_reporter():
     quiet = Quiet(MemoryError())
-    quiet.reporter._run()
+    quiet.reporter._turn()
+    quiet.reporter._turn()
     assert len(quiet.waits) == 2
 
 

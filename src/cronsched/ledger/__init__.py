@@ -30,13 +30,14 @@ from cronsched.ledger.values import (
     Plan,
     Row,
     Run,
+    Seen,
     Total,
 )
 
 __all__ = [
     'BUCKETS', 'OUTCOMES', 'Application', 'Claim', 'Declared', 'Due', 'Executing', 'KnownJob',
-    'Ledger', 'LedgerError', 'Missed', 'Owner', 'PastJob', 'Pause', 'Plan', 'Row', 'Run', 'Total',
-    'open_ledger',
+    'Ledger', 'LedgerError', 'Missed', 'Owner', 'PastJob', 'Pause', 'Plan', 'Row', 'Run', 'Seen',
+    'Total', 'open_ledger',
 ]
 
 

@@ -29,12 +29,14 @@ from cronsched.ledger.values import (
     Plan,
     Row,
     Run,
+    Seen,
     Total,
 )
 
 __all__ = [
     'OUTCOMES', 'Application', 'Claim', 'Declared', 'Due', 'Executing', 'KnownJob', 'Ledger',
-    'LedgerError', 'Missed', 'Owner', 'PastJob', 'Pause', 'Plan', 'Row', 'Run', 'Total',
+    'LedgerError', 'Missed', 'Owner', 'PastJob', 'Pause', 'Plan', 'Row', 'Run', 'Seen',
+    'Total',
 ]
 
 
@@ -134,6 +136,9 @@ class Ledger(Protocol):
         longer in its code (`KnownJob.declared`). A mapping of names to `Plan`
         or `Declared` says more of them."""
 
+    def see(self, seen: Iterable[Seen]) -> None:
+        """The same for many at once."""
+
     def applications(self) -> Collection[Application]: ...
     def jobs(self, application_id: str | None = None) -> Collection[KnownJob]:
         """Sorted by application id and name."""
@@ -144,11 +149,12 @@ class Ledger(Protocol):
         by hand does not count: it stands for no scheduled time."""
 
     def past(
-        self, application_ids: Collection[str], since: Mapping[str, float],
+        self, at: Mapping[str, float], reach: float,
     ) -> Mapping[str, Sequence[PastJob]]:
         """What catching up needs, for many application ids at once: their
-        jobs, and what is recorded of them since an instant (by application
-        id), and last before it."""
+        jobs, and what is recorded of them in the `reach` seconds before the
+        instant that `at` names, or before the newest record if that is older;
+        and what is recorded last before that."""
 
     # -- who owns what -------------------------------------------------------
 

@@ -38,8 +38,9 @@ def again(
     known: Known, *, attempt: int, stamp: Stamp, retries: int,
 ) -> tuple[Verdict, int]:
     """The answer to a further claim of a run, and which attempt it would be.
-    A run that was lost may be asked for with the attempt that was lost, as
-    the next owner does not know of it."""
+    The attempt is signed, so a further one is new whatever the clocks say. A
+    run that was lost may be asked for with the attempt that was lost, as the
+    next owner may not know of it; then the stamp must be newer."""
     if known.executing:
         is_next = known.attempt < attempt <= retries + 1
         return 'executing' if is_next else 'duplicate', known.attempt
@@ -47,23 +48,24 @@ def again(
         return 'duplicate', known.attempt
     was_lost = known.state == 'lost'
     refused: Verdict = 'lost' if was_lost else 'duplicate'
-    if attempt <= known.attempt and not was_lost:
+    is_known = attempt <= known.attempt
+    if is_known and not was_lost:
         return refused, known.attempt
     attempt = max(attempt, known.attempt + 1)
     if attempt > retries + 1:
         return refused, known.attempt
-    if not _is_newer(stamp, known.stamp, or_same=was_lost):
+    if is_known and not _is_newer(stamp, known.stamp):
         return 'replayed', known.attempt
     return 'granted', attempt
 
 
-def _is_newer(stamp: Stamp, than: Stamp, *, or_same: bool) -> bool:
+def _is_newer(stamp: Stamp, than: Stamp) -> bool:
     """An unsigned request never follows a signed one. The next owner may
     repeat what was lost within the second in which it was sent; who replays
     the request then gets no more than that repetition."""
     if than is None or stamp is None:
         return than is None
-    return stamp > than or (or_same and stamp == than)
+    return stamp >= than
 
 
 def backoff(first: float, attempt: int) -> float:

@@ -10,6 +10,7 @@ Times are UTC seconds (floats where a fraction is meaningful).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -128,13 +129,15 @@ class Executing:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An attempt to be made now. `since` is when it became due. `overlaps`:
-    another run of the job executes, so only a job that allows it may run."""
+    """An attempt to be made now. `since` is when it became due; `waited`: an
+    execution had to end before. `overlaps`: another run of the job executes,
+    so only a job that allows it may run."""
 
     run: Run
     attempt: int
     since: float
     state: str
+    waited: bool
     overlaps: bool
 
 
@@ -179,10 +182,11 @@ class KnownJob:
 
 @dataclass(frozen=True, slots=True)
 class PastJob:
-    """What is recorded of a job since an instant: scheduled times, and the
-    ranges of those missed; `before` is the last one before."""
+    """What is recorded of a job since `floor`: scheduled times, and the ranges
+    of those missed; `before` is the last one before."""
 
     known: KnownJob
+    floor: int
     before: int | None
     single: frozenset[int]
     ranges: tuple[tuple[int, int], ...] = ()
@@ -196,6 +200,16 @@ class Missed:
     until: int
     count: int = 1
     detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An application id with its jobs; None: they are those known."""
+
+    application_id: str
+    base_url: str
+    jobs: Mapping[str, Plan | Declared | None] | None
+    at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ class BoundApplication:
         'application_id',
         'base_url',
         'handle',
+        'implicit',
         'planned_from',
         'registered',
         'site',
@@ -58,6 +59,8 @@ class BoundApplication:
         urls: Sequence[str],
         base_url: str,
         seeds: Sequence[str] | None = None,
+        *,
+        implicit: bool = False,
     ) -> None:
         self.application_id = application_id
         self.site = site
@@ -67,6 +70,8 @@ class BoundApplication:
         self._seeds = None if seeds is None else tuple(seeds)
         #: Where the application id is reached, without the paths of the jobs.
         self.base_url = base_url
+        #: Nobody chose the application id: it comes from the name of a class.
+        self.implicit = implicit
         self._native: Scheduler | None = None
         self._calls = array('Q')
         self._process_id = 0
@@ -104,6 +109,13 @@ class BoundApplication:
         """Seconds, as given to the scheduler."""
         return seeded_offset(self.seeds[index], self.policy(index).max_offset)
 
+    def offsets(self, policies: Sequence[Policy]) -> list[float]:
+        """Those of all jobs, which have these policies."""
+        return [
+            seeded_offset(seed, policy.max_offset)
+            for seed, policy in zip(self.seeds, policies, strict=True)
+        ]
+
     def open(self, native: Scheduler, jobs: Sequence[int], offsets: Sequence[float]) -> int:
         """Have `native` make the calls, whose jobs have these handles and
         upper bounds of the offset. Returns the application's handle."""
@@ -125,12 +137,15 @@ class BoundApplication:
             for job, most, url, seed in zip(jobs, offsets, self.urls, self.seeds, strict=True)
         )
 
-    def fire(self, index: int, scheduled: int) -> None:
-        """Fire the run `scheduled` (UTC seconds) of a job now. Raises
-        `SchedulerError` when another process owns the application id."""
+    def fire(
+        self, index: int, scheduled: int, *, attempt: int = 1, at: float | None = None,
+    ) -> None:
+        """Fire the run `scheduled` (UTC seconds) of a job now, or `at` an
+        instant. Raises `SchedulerError` when another process owns the
+        application id."""
         if self._native is None:
             raise SchedulerError(f'the cronjobs of {self.application_id} were not started')
-        self._native.fire(self._calls[index], scheduled)
+        self._native.fire(self._calls[index], scheduled, attempt=attempt, at=at)
 
     def stop(self) -> None:
         """Make no more calls from this process."""

@@ -2,8 +2,9 @@
 
 Example::
 
-    past = Past.of(ledger, app, at)
-    past.gap_of(app, index, at).fire    # the scheduled times to fire now
+    gap = gap_of(past_job, job, policy, at, offset)
+    gap.fire          # the scheduled times to fire now
+    gap.missed        # those that are too late, as (first, last, how many)
 
 The owner before may have died at any moment, so a run may be missing between
 two that are recorded; and our own scheduler may have sent the first run after
@@ -13,22 +14,23 @@ scheduled time is looked for, back to when all of them were surely recorded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from math import ceil
+import functools
+import json
+import os
+from collections.abc import Callable, Iterable
+from types import CodeType
 from typing import Final
 
 from cronsched.jobs.job import Job
-from cronsched.ledger.protocol import KnownJob, Ledger, Plan, Row
+from cronsched.jobs.options import OPTIONS, Policy
+from cronsched.ledger import Declared, PastJob, Plan
 from cronsched.scheduler.bound import BoundApplication
 from cronsched.scheduler.catchup import Gap, find_gap
+from cronsched.scheduler.site import Site
 
-__all__ = ['Past', 'plan_of']
+__all__ = ['code_root', 'declare', 'gap_of', 'plan_of', 'reach_of']
 
 DAY: Final = 86_400.0
-
-# Rows looked at for runs that are missing between others.
-MOST_ROWS: Final = 10_000
 
 
 def plan_of(job: Job) -> Plan:
@@ -36,96 +38,111 @@ def plan_of(job: Job) -> Plan:
     return Plan(schedule.expression, schedule.zone.name, schedule.seed)
 
 
+def reach_of(policies: Iterable[Policy]) -> float:
+    """How far back a run of one of these may be missing, in seconds."""
+    return max((DAY if each.catch_up is None else each.catch_up for each in policies), default=DAY)
+
+
 class Recorded:
     """The scheduled times that have a record, be it one for many."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self._single = {row.run.scheduled for row in rows if row.until is None}
-        self._ranges = [(row.run.scheduled, row.until) for row in rows if row.until is not None]
+    def __init__(self, past: PastJob) -> None:
+        self._past = past
 
     def __contains__(self, scheduled: object) -> bool:
-        return scheduled in self._single or any(
+        return scheduled in self._past.single or any(
             isinstance(scheduled, int) and first <= scheduled <= last
-            for first, last in self._ranges
+            for first, last in self._past.ranges
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What the ledger knows of an application id. Made before it is told
-    which jobs there are now. `rows` are those since `floor`, all of them."""
-
-    ledger: Ledger
-    jobs: Mapping[str, KnownJob]
-    rows: Mapping[str, list[Row]]
-    floor: float
-
-    @classmethod
-    def of(cls, ledger: Ledger, app: BoundApplication, at: float) -> Past:
-        jobs = {each.job: each for each in ledger.jobs(app.application_id)}
-        # The last owner lived until then; what it left undone is not older
-        # than what it would have caught up itself.
-        lived = max((_newest(job) for job in jobs.values()), default=at)
-        policies = [app.policy(index) for index in range(len(app.registered))]
-        floor = min(lived, at) - max((each.catch_up or DAY for each in policies), default=DAY)
-        found = ledger.history(
-            application_id=app.application_id, since=floor, limit=MOST_ROWS
-        ) if jobs else []
-        if len(found) == MOST_ROWS:
-            floor = found[-1].run.scheduled + 1
-        rows: dict[str, list[Row]] = {}
-        for row in found:
-            rows.setdefault(row.run.job, []).append(row)
-        return cls(ledger, jobs, rows, floor)
-
-    def gap_of(self, app: BoundApplication, index: int, at: float) -> Gap:
-        """What is missing of a job, of what was due before `at`."""
-        job, offset = app.registered[index], app.offset_of(index)
-        known = self.jobs.get(job.name)
-        if known is None or job.once:
-            return Gap()   # a job never seen before has missed nothing
-        return find_gap(
-            job.schedule,
-            after=self._after(known, plan_of(job), ceil(at - offset)),
-            boundary=at,
-            offset=offset,
-            policy=app.policy(index),
-            known=Recorded(self.rows.get(job.name, ())),
-        )
-
-    def to_repeat(self, app: BoundApplication, index: int, at: float) -> list[int]:
-        """The scheduled times whose runs were lost and have an attempt left,
-        whoever it was that found them lost."""
-        policy, rows = app.policy(index), self.rows.get(app.registered[index].name, [])
-        first = at - app.offset_of(index) - (DAY if policy.catch_up is None else policy.catch_up)
-        return [
-            row.run.scheduled
-            for row in reversed(rows[:1] if policy.coalesce else rows)
-            if row.state == 'lost' and row.attempt <= policy.retries
-            and row.run.scheduled >= first
-        ]
-
-    def _after(self, known: KnownJob, plan: Plan, end: int) -> int:
-        """A scheduled time, up to which nothing is missing."""
-        if _newest(known) < self.floor or known.newest is None:
-            return _newest(known)
-        rows = [row for row in self.rows.get(known.job, ()) if row.run.scheduled < end]
-        if rows and known.plan not in (None, plan):
-            # Before, it ran by another schedule, and missed nothing of this.
-            return max(map(_last_of, rows))
-        before = self.ledger.history(
-            application_id=known.application_id, job=known.job, until=self.floor - 1, limit=1
-        )
-        if before:
-            return _last_of(before[0])
-        if known.since < self.floor and rows:
-            return rows[-1].run.scheduled   # what was older is forgotten
-        return int(known.since)
+def gap_of(past: PastJob, job: Job, policy: Policy, at: float, offset: float) -> Gap:
+    """What is missing of a job, of what was due before `at`."""
+    if job.once or past.known.plan not in (None, plan_of(job)):
+        return Gap()   # a schedule that was changed is as new
+    return find_gap(
+        job.schedule,
+        after=_after(past, at),
+        boundary=at,
+        offset=offset,
+        policy=policy,
+        known=Recorded(past),
+    )
 
 
-def _newest(known: KnownJob) -> int:
-    return int(known.since) if known.newest is None else known.newest
+def _after(past: PastJob, at: float) -> int:
+    """A scheduled time, up to which nothing is missing. What a clock that was
+    ahead has said of the future is not believed."""
+    known = past.known
+    since = int(min(known.since, at))
+    planned = 0 if known.planned is None else int(min(known.planned, at))
+    if past.before is not None:
+        return max(past.before, planned)
+    recorded = [each for each in past.single if each <= at]
+    if recorded and not past.floor <= known.since <= at:
+        return max(min(recorded), planned)   # what was older is forgotten
+    if known.newest is not None and known.newest <= min(at, past.floor):
+        since = max(since, known.newest)
+    return max(since, planned)
 
 
-def _last_of(row: Row) -> int:
-    return row.run.scheduled if row.until is None else row.until
+# -- what the code says of a job
+
+def declare(app: BoundApplication, index: int, offset: float) -> Declared:
+    job = app.registered[index]
+    said = _declared(app.site, job)
+    return Declared(said.plan, offset, said.options, said.place, said.words)
+
+
+_declarations: dict[tuple[int, int], tuple[Site, Job, Declared]] = {}
+MOST_DECLARATIONS: Final = 10_000
+
+
+def _declared(site: Site, job: Job) -> Declared:
+    # With both, so that no id is that of another.
+    found = _declarations.get((id(site), id(job)))
+    if found is not None and found[2].plan == plan_of(job):
+        return found[2]
+    if len(_declarations) >= MOST_DECLARATIONS:
+        _declarations.clear()
+    declared = Declared(
+        plan_of(job), 0.0, _options(site, job), _place(job), job.schedule.describe())
+    _declarations[id(site), id(job)] = site, job, declared
+    return declared
+
+
+def _options(site: Site, job: Job) -> str:
+    """JSON: each option with its value, and where that comes from."""
+    policy = site.policy(job)
+    return json.dumps({
+        name: [getattr(policy, name), _source(site, job, name)] for name in OPTIONS
+    })
+
+
+def _source(site: Site, job: Job, option: str) -> str:
+    if option in job.options:
+        return 'job'
+    return 'setting' if option in site.settings.options else 'default'
+
+
+def _code(job: Job) -> CodeType | None:
+    function: Callable[..., object] | None = job.function
+    while (wrapped := getattr(function, '__wrapped__', None)) is not None:
+        function = wrapped
+    code = getattr(function, '__code__', None)
+    return code if isinstance(code, CodeType) else None
+
+
+def _place(job: Job) -> str | None:
+    code = _code(job)
+    return None if code is None else f'{code.co_filename}:{code.co_firstlineno}'
+
+
+@functools.lru_cache(maxsize=1024)
+def code_root(jobs: tuple[Job, ...]) -> str:
+    """The directory that all the code of these jobs is in; '' if there is none."""
+    files = {str(code.co_filename) for code in map(_code, jobs) if code is not None}
+    try:
+        return os.path.commonpath([os.path.dirname(os.path.abspath(each)) for each in files])
+    except ValueError:
+        return ''

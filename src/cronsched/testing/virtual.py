@@ -205,6 +205,7 @@ class VirtualService(Service):
             for event in events:
                 self.reporter.tell(event)
                 self._observe(event, answer)
+            self.reporter.settle()
 
     # -- no thread -----------------------------------------------------------
 

@@ -149,6 +149,7 @@ def claim(ledger: Ledger, signed: Signed, policy: Policy) -> Claim:
         attempt=signed.attempt,
         timestamp=signed.timestamp,
         retries=policy.retries,
+        backoff=policy.backoff,
         overlap=policy.overlap,
         timeout=policy.timeout,
     )

@@ -54,6 +54,7 @@ log = logging.getLogger('cronsched')
 _window = Window()
 
 RETRY_AFTER: Final = '1'   # seconds
+WAITING_RETRY: Final = '30'
 
 
 def accept(
@@ -94,8 +95,7 @@ def accept(
     except LedgerError as error:
         _refuse_for_now(host, name, error)
     if not granted.granted:
-        verdict = 'duplicate' if granted.verdict == 'replayed' else granted.verdict
-        raise Answered(200, {OUTCOME_HEADER: verdict})
+        raise Answered(200, _not_granted(granted.verdict))
     return Execution(job, _cron_run(job, granted, request), policy, ledger, granted, environ)
 
 
@@ -106,6 +106,14 @@ def _unrecorded(host: Host, name: str, signed: Signed | None) -> Claim:
     if not _window.is_first(signed, clock.now()):
         raise Answered(200, {OUTCOME_HEADER: 'duplicate'})
     return Claim(signed.run, 'granted', signed.attempt)
+
+
+def _not_granted(verdict: str) -> dict[str, str]:
+    if verdict in ('executing', 'queued'):
+        # The ledger says when it is due, and its owner fires it then; should
+        # that fail, the sender comes again.
+        return {OUTCOME_HEADER: 'waiting', 'Retry-After': WAITING_RETRY}
+    return {OUTCOME_HEADER: 'duplicate' if verdict == 'replayed' else verdict}
 
 
 def _signed(

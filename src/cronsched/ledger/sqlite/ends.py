@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from cronsched.ledger.rules import backoff
-from cronsched.ledger.sqlite import members
-from cronsched.ledger.sqlite.executions import executing
+from cronsched.ledger.sqlite import executions, members
 from cronsched.ledger.sqlite.jobs import Job, job_of, note_newest, requested_by
 from cronsched.ledger.sqlite.presence import Presence
 from cronsched.ledger.sqlite.totals import count_end
 from cronsched.ledger.values import Claim, Executing, Run
 
 Key = tuple[int, int]   # job id and scheduled time
+
+# What is repeated when it ends after its sender gave up, with attempts left.
+UNCLAIMED = ('failed', 'timed_out', 'unreachable')
+LATE = ('ok', 'failed', 'timed_out')
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +60,15 @@ def finish(
     if found is None:
         return   # a later attempt, of a run that was taken for lost
     state, started, gave_up, left, pause = found
+    executions.release(connection, job.id, started + took)
     told = f'ended later: {outcome} after {took:.1f} s'
     if state != 'running':
         return _note_late_end(connection, (*key, granted.attempt), told)
     ended = started + took
-    if gave_up is not None and left and outcome in ('ok', 'failed'):
+    if gave_up is not None and left and outcome in LATE:
         _end_late(connection, key, ended, told if detail is None else f'{told}: {detail}')
         return count_end(connection, job, run.scheduled, 'timed_out', started, ended)
-    repeats = left and outcome == 'failed'
+    repeats = left and outcome in ('failed', 'timed_out')
     connection.execute(
         'UPDATE runs SET state = ?, ended = ?, detail = ?, next_attempt = ? '
         'WHERE job_id = ? AND scheduled = ?',
@@ -79,7 +83,7 @@ def _end_late(connection: sqlite3.Connection, key: Key, ended: float, told: str)
     """Its sender gave up, and another attempt is owed: it may go now."""
     connection.execute(
         "UPDATE runs SET state = 'timed_out', ended = ?, "
-        "detail = ifnull(detail || '; ', '') || ?, next_attempt = ifnull(next_attempt, ?) "
+        "detail = ifnull(detail || '; ', '') || ?, next_attempt = max(ifnull(next_attempt, 0), ?) "
         'WHERE job_id = ? AND scheduled = ?', (ended, told, ended, *key))
 
 
@@ -110,6 +114,8 @@ def record(
         'attempts_left = min(attempts_left, ?) WHERE job_id = ? AND scheduled = ? '
         'AND state = ? AND attempt = ?',
         (said.status, said.retry_at, said.attempts_left, *key, said.outcome, said.attempt))
+    if said.outcome in UNCLAIMED:
+        _end_attempt(connection, key, said)
     if said.outcome != 'timed_out':
         return None
     return _give_up(connection, job, said)
@@ -129,6 +135,17 @@ def _insert(connection: sqlite3.Connection, job: Job, said: End) -> bool:
     return bool(inserted)
 
 
+def _end_attempt(connection: sqlite3.Connection, key: Key, said: End) -> None:
+    """A further attempt, or a run that waited, that nobody claimed."""
+    connection.execute(
+        'UPDATE runs SET state = ?, attempt = ?, ended = ?, status = ?, detail = ?, '
+        'next_attempt = ?, attempts_left = ? WHERE job_id = ? AND scheduled = ? '
+        "AND next_attempt IS NOT NULL AND (state = 'queued' OR (attempt < ? "
+        "AND state IN ('failed', 'timed_out', 'unreachable', 'lost')))",
+        (said.outcome, said.attempt, said.at, said.status, said.detail, said.retry_at,
+         said.attempts_left, *key, said.attempt))
+
+
 def _give_up(connection: sqlite3.Connection, job: Job, said: End) -> Executing | None:
     """The sender waits no longer for what is executed still."""
     key = job.id, said.run.scheduled
@@ -139,7 +156,7 @@ def _give_up(connection: sqlite3.Connection, job: Job, said: End) -> Executing |
         (said.at, said.detail, said.retry_at, said.attempts_left, *key, said.attempt),
     ).rowcount:
         return None
-    return next(iter(executing(connection, *key)), None)
+    return next(iter(executions.executing(connection, *key)), None)
 
 
 # -- by nobody
@@ -184,6 +201,7 @@ def _why_lost(connection: sqlite3.Connection, member: int, lives: bool | None) -
 
 def _lose(connection: sqlite3.Connection, key: Key, now: float, detail: str) -> bool:
     connection.execute('DELETE FROM executions WHERE job_id = ? AND scheduled = ?', key)
+    executions.release(connection, key[0], now)
     row: tuple[Any, ...] | None = connection.execute(
         'SELECT started, id, newest, last_started, last_ok, offset FROM runs '
         'JOIN jobs ON id = job_id '

@@ -19,6 +19,7 @@ EXECUTING = (
 
 DUE = (
     'SELECT application_id, job, r.scheduled, r.attempt, r.next_attempt, r.state, '
+    "r.gave_up IS NOT NULL OR r.state = 'queued', "
     'EXISTS (SELECT 1 FROM executions AS e WHERE e.job_id = r.job_id) '
     'FROM runs AS r INDEXED BY runs_due JOIN jobs ON jobs.id = r.job_id '
     'WHERE next_attempt IS NOT NULL '
@@ -54,6 +55,13 @@ def _executing(application_id: str, job: str, scheduled: int, *rest: object) -> 
     return Executing(Run(application_id, job, scheduled), *rest)  # type: ignore[arg-type]
 
 
+def release(connection: sqlite3.Connection, job_id: int, at: float) -> None:
+    """An execution has ended: what waited for it is due since then."""
+    connection.execute(
+        'UPDATE runs INDEXED BY runs_due SET next_attempt = ? '
+        'WHERE job_id = ? AND next_attempt < ?', (at, job_id, at))
+
+
 def is_any_due(connection: sqlite3.Connection) -> bool:
     return connection.execute(
         'SELECT 1 FROM runs INDEXED BY runs_due WHERE next_attempt IS NOT NULL LIMIT 1',
@@ -64,7 +72,8 @@ def attempts_due(
     connection: sqlite3.Connection, application_ids: Collection[str], now: float,
 ) -> list[Due]:
     return [
-        Due(Run(*row[:3]), row[3] + (row[5] != 'queued'), row[4], row[5], bool(row[6]))
+        Due(Run(*row[:3]), row[3] + (row[5] != 'queued'), row[4], row[5], bool(row[6]),
+            bool(row[7]))
         for row in connection.execute(DUE, (now, now + AHEAD))
         if row[0] in application_ids
     ]

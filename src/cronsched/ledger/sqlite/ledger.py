@@ -39,6 +39,7 @@ from cronsched.ledger.values import (
     Pause,
     Plan,
     Run,
+    Seen,
 )
 
 __all__ = ['SQLiteLedger']
@@ -181,6 +182,15 @@ class SQLiteLedger(Reading):
     ) -> None:
         with self._store.write() as connection:
             records.see(connection, application_id, base_url, jobs, at)
+
+    def see(self, seen: Iterable[Seen]) -> None:
+        with self._store.write() as connection:
+            for each in seen:
+                if each.jobs is None:
+                    records.see_address(connection, each.application_id, each.base_url, each.at)
+                else:
+                    records.see(
+                        connection, each.application_id, each.base_url, each.jobs, each.at)
 
     def own(self, owners: Iterable[Owner]) -> None:
         member = self._store.member()

@@ -28,7 +28,7 @@ __all__ = ['Reading']
 # Rows, and application ids, that are read at once: no writer waits for a
 # reader, but the -wal cannot be written back past one.
 PIECE = 1000
-IDS = 500
+IDS = 400
 
 
 class Reading:
@@ -56,13 +56,13 @@ class Reading:
         }
 
     def past(
-        self, application_ids: Collection[str], since: Mapping[str, float],
+        self, at: Mapping[str, float], reach: float,
     ) -> Mapping[str, Sequence[PastJob]]:
         found: dict[str, list[PastJob]] = {}
         latest = clock.now() + TRUSTED_AHEAD
-        for ids in _pieces(application_ids, IDS):
+        for ids in _pieces(at, IDS):
             with self._store.read() as connection:
-                found |= past(connection, {each: since[each] for each in ids}, latest)
+                found |= past(connection, {each: at[each] for each in ids}, reach, latest)
         return found
 
     def owners(self, application_ids: Collection[str] | None = None) -> Mapping[str, Owner]:

@@ -40,11 +40,7 @@ def see(
     connection: sqlite3.Connection, application_id: str, base_url: str,
     jobs: Iterable[str] | Mapping[str, Plan | Declared | None], at: float,
 ) -> None:
-    connection.execute(
-        'INSERT INTO applications (application_id, base_url, seen) VALUES (?, ?, ?) '
-        'ON CONFLICT (application_id) '
-        'DO UPDATE SET base_url = excluded.base_url, seen = excluded.seen',
-        (application_id, base_url, at))
+    see_address(connection, application_id, base_url, at)
     told = dict(jobs) if isinstance(jobs, Mapping) else dict.fromkeys(jobs)
     for name, said in told.items():
         declared = Declared(said) if isinstance(said, Plan) else said
@@ -53,6 +49,16 @@ def see(
         else:
             connection.execute(DECLARE, _declaration(application_id, name, declared, at))
     _forget_others(connection, application_id, told)
+
+
+def see_address(
+    connection: sqlite3.Connection, application_id: str, base_url: str, at: float,
+) -> None:
+    connection.execute(
+        'INSERT INTO applications (application_id, base_url, seen) VALUES (?, ?, ?) '
+        'ON CONFLICT (application_id) '
+        'DO UPDATE SET base_url = excluded.base_url, seen = excluded.seen',
+        (application_id, base_url, at))
 
 
 def _declaration(

@@ -1,0 +1,76 @@
+"""What was missed by many application ids, told in few lines.
+
+Example::
+
+    missed.add(app, job, Missed(run, until, 3), stood=False)
+    missed.records        # for the ledger
+    missed.tell()         # 'cleanup of org/zug missed 3 run(s), ...'
+
+It is an error where nothing ran: that is what somebody should look at. Where
+a later run stood for what was missed, it is a warning.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+from cronsched.base.text import printable
+from cronsched.jobs.job import Job
+from cronsched.ledger import Missed
+from cronsched.scheduler.bound import BoundApplication
+from cronsched.scheduler.safe_log import alarm, say
+from cronsched.scheduler.words import name, time_of
+
+__all__ = ['MissedRuns', 'tell_missed']
+
+NAMED = 5   # application ids
+
+
+def tell_missed(text: str, *, stood: bool) -> None:
+    if stood:
+        say(logging.WARNING, '%s: a later run stood for them', text)
+    else:
+        alarm('%s: nothing ran in time', text)
+
+
+@dataclass(slots=True)
+class _OfJob:
+    job: Job
+    apps: list[BoundApplication] = field(default_factory=list)
+    runs: list[Missed] = field(default_factory=list)
+
+    def text(self) -> str:
+        first = min(each.run.scheduled for each in self.runs)
+        last = max(each.until for each in self.runs)
+        count = sum(each.count for each in self.runs)
+        when = time_of(self.job, first)
+        if last != first:
+            when += f' to {time_of(self.job, last)}'
+        return f'{self._who()} missed {count} run(s), of {when}'
+
+    def _who(self) -> str:
+        names = list(dict.fromkeys(printable(app.application_id) for app in self.apps))
+        if len(names) == 1:
+            return name(self.apps[0], self.job)
+        more = ', ...' if len(names) > NAMED else ''
+        return (f'{printable(self.job.name)} of {len(names)} application ids '
+                f'({", ".join(names[:NAMED])}{more})')
+
+
+class MissedRuns:
+    """See the module."""
+
+    def __init__(self) -> None:
+        self.records: list[Missed] = []
+        self._by_job: dict[tuple[int, bool], _OfJob] = {}
+
+    def add(self, app: BoundApplication, job: Job, missed: Missed, stood: bool) -> None:
+        self.records.append(missed)
+        of_job = self._by_job.setdefault((id(job), stood), _OfJob(job))
+        of_job.apps.append(app)
+        of_job.runs.append(missed)
+
+    def tell(self) -> None:
+        for (_, stood), of_job in self._by_job.items():
+            tell_missed(of_job.text(), stood=stood)

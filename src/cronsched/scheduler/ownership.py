@@ -1,0 +1,209 @@
+"""The application ids that this process owns, and what each has missed.
+
+Example::
+
+    ownership.follow()         # what has changed, as the native side has it
+    while ownership.waiting:
+        ownership.catch_up()   # some of what was taken over
+
+Ownership is state: the native side keeps the last change of each application
+id, and nothing is lost when many change at once. What was taken over waits
+here until it was caught up, in pieces, so that ten thousand are asked about in
+few statements, and what is due meanwhile is not kept waiting.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cronsched._cronsched import SchedulerError
+from cronsched.base.text import printable
+from cronsched.jobs.job import Job
+from cronsched.jobs.options import Policy
+from cronsched.ledger import Declared, Ledger, Missed, Owner, PastJob, Run, Seen
+from cronsched.scheduler.bound import BoundApplication
+from cronsched.scheduler.catchup import Gap
+from cronsched.scheduler.missed import MissedRuns
+from cronsched.scheduler.safe_log import say
+from cronsched.scheduler.state import State
+from cronsched.scheduler.takeover import code_root, declare, gap_of, reach_of
+from cronsched.scheduler.words import name
+
+__all__ = ['Ownership']
+
+# Application ids that are caught up at once.
+PIECE: Final = 100
+MOST_CHANGES: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An application id that is ours since `at`, and what was missed before."""
+
+    app: BoundApplication
+    at: float
+
+
+class Ownership:
+    """See the module. Used by one thread."""
+
+    def __init__(self, state: State, recover: Callable[[Ledger], None]) -> None:
+        self._state = state
+        self._recover = recover
+        self._number = 0           # of the last change that was read
+        self._recovered = False
+        self._policies: dict[tuple[tuple[Job, ...], int], list[Policy]] = {}
+        #: Those owned that have a ledger, by application id.
+        self.owned: dict[str, BoundApplication] = {}
+        #: What is to be caught up, in the order of taking over.
+        self.waiting: dict[str, Taken] = {}
+
+    # -- who owns what -------------------------------------------------------
+
+    def follow(self) -> None:
+        """Read what has changed."""
+        while changes := self._state.native.changes(self._number, MOST_CHANGES):
+            lost = []
+            for number, handle, owned, since in changes:
+                app = self._app(handle)
+                if owned:
+                    self._take_over(app, since)
+                elif self._hand_over(app):
+                    lost.append(app)
+                self._number = number
+            self._disown(lost)
+
+    def _app(self, handle: int) -> BoundApplication:
+        # We may own it before all of its calls are there.
+        with self._state.opening:
+            return self._state.apps[handle]
+
+    def _take_over(self, app: BoundApplication, since: float) -> None:
+        say(logging.INFO, 'Started cronjob thread for %s', printable(app.application_id))
+        for job in app.registered:
+            say(logging.DEBUG, 'Enabled %s', name(app, job))
+        if app.site.ledger is not None:
+            self.owned[app.application_id] = app
+            self.look_again(app, max(since, app.planned_from))
+
+    def _hand_over(self, app: BoundApplication) -> bool:
+        say(logging.INFO, 'This process no longer calls the cronjobs of %s',
+            printable(app.application_id))
+        self.waiting.pop(app.application_id, None)
+        return self.owned.pop(app.application_id, None) is not None
+
+    def _disown(self, apps: Sequence[BoundApplication]) -> None:
+        for ledger, ours in _by_ledger(apps):
+            ledger.disown([app.application_id for app in ours])
+
+    def look_again(self, app: BoundApplication, at: float) -> None:
+        """Find what was due before `at` and has no record."""
+        if not self.waiting:
+            self._recovered = False
+        self.waiting[app.application_id] = Taken(app, at)
+
+    # -- catching up ---------------------------------------------------------
+
+    def catch_up(self) -> None:
+        """Some of what waits. What cannot be done now, as the ledger cannot be
+        used, waits on; `LedgerError` says so."""
+        piece = list(self.waiting.values())[:PIECE]
+        for ledger, apps in _by_ledger([each.app for each in piece]):
+            if not self._recovered:
+                self._recover(ledger)
+            taken = [self.waiting[app.application_id] for app in apps]
+            self._catch_up(ledger, taken)
+            for each in taken:
+                self.waiting.pop(each.app.application_id, None)
+        self._recovered = True
+
+    def _catch_up(self, ledger: Ledger, taken: Sequence[Taken]) -> None:
+        at = {each.app.application_id: each.at for each in taken}
+        past = ledger.past(at, max(reach_of(self._policies_of(each.app)) for each in taken))
+        missed, seen = MissedRuns(), []
+        fired: list[tuple[BoundApplication, int, int]] = []
+        for each in taken:
+            jobs = {job.known.job: job for job in past[each.app.application_id]}
+            seen.append(self._decide(each, jobs, missed, fired))
+        # First what is said, then what is done: whoever dies in between leaves
+        # runs without a record, which the next owner finds again.
+        ledger.own([_owner(each) for each in taken])
+        ledger.see(seen)
+        ledger.miss(missed.records, max(at.values()))
+        for app, index, scheduled in fired:
+            self.fire(app, index, scheduled)
+        missed.tell()
+
+    def _policies_of(self, app: BoundApplication) -> list[Policy]:
+        # Many application ids share one tuple of jobs, and their settings.
+        key = app.registered, id(app.site.settings)
+        if key not in self._policies:
+            self._policies[key] = [app.site.policy(job) for job in app.registered]
+        return self._policies[key]
+
+    def _decide(
+        self, taken: Taken, known: dict[str, PastJob], missed: MissedRuns,
+        fired: list[tuple[BoundApplication, int, int]],
+    ) -> Seen:
+        app, policies = taken.app, self._policies_of(taken.app)
+        told: dict[str, Declared] = {}
+        changed = len(known) != len(app.registered)
+        for index, (job, policy, offset) in enumerate(
+            zip(app.registered, policies, app.offsets(policies), strict=True)
+        ):
+            told[job.name] = declared = declare(app, index, offset)
+            past = known.get(job.name)
+            if past is None:   # a job never seen before has missed nothing
+                changed = True
+                continue
+            changed |= not _is_as_known(past, declared)
+            gap = gap_of(past, job, policy, taken.at, offset)
+            fired.extend((app, index, scheduled) for scheduled in gap.fire)
+            _add_missed(missed, app, index, gap, policy, past)
+        return Seen(app.application_id, app.base_url, told if changed else None, taken.at)
+
+    def fire(
+        self, app: BoundApplication, index: int, scheduled: int, *, attempt: int = 1,
+        at: float | None = None,
+    ) -> None:
+        # One that cannot be fired keeps no other from it.
+        try:
+            app.fire(index, scheduled, attempt=attempt, at=at)
+        except SchedulerError as error:
+            say(logging.WARNING, '%s was not fired: %s', name(app, app.registered[index]), error)
+
+
+def _is_as_known(past: PastJob, declared: Declared) -> bool:
+    known = past.known
+    return known.declared and declared == Declared(
+        known.plan, known.offset, known.options, known.place, known.words)
+
+
+def _add_missed(
+    missed: MissedRuns, app: BoundApplication, index: int, gap: Gap, policy: Policy, past: PastJob,
+) -> None:
+    job = app.registered[index]
+    for first, last, count in gap.missed:
+        # With `coalesce`, a later run stands for those before.
+        stood = policy.coalesce and bool(
+            gap.fire or any(each > last for each in past.single))
+        missed.add(app, job, Missed(Run(app.application_id, job.name, first), last, count), stood)
+
+
+def _owner(taken: Taken) -> Owner:
+    app = taken.app
+    return Owner(
+        app.application_id, app.base_url, code_root(app.registered), taken.at, app.implicit)
+
+
+def _by_ledger(
+    apps: Sequence[BoundApplication],
+) -> list[tuple[Ledger, list[BoundApplication]]]:
+    found: dict[int, tuple[Ledger, list[BoundApplication]]] = {}
+    for app in apps:
+        if app.site.ledger is not None:
+            found.setdefault(id(app.site.ledger), (app.site.ledger, []))[1].append(app)
+    return list(found.values())
