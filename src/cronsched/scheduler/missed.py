@@ -50,12 +50,12 @@ class _OfJob:
         return f'{self._who()} missed {count} run(s), of {when}'
 
     def _who(self) -> str:
-        names = list(dict.fromkeys(printable(app.application_id) for app in self.apps))
+        names = list(dict.fromkeys(app.application_id for app in self.apps))
         if len(names) == 1:
             return name(self.apps[0], self.job)
         more = ', ...' if len(names) > NAMED else ''
         return (f'{printable(self.job.name)} of {len(names)} application ids '
-                f'({", ".join(names[:NAMED])}{more})')
+                f'({", ".join(map(printable, names[:NAMED]))}{more})')
 
 
 class MissedRuns:
@@ -67,7 +67,10 @@ class MissedRuns:
 
     def add(self, app: BoundApplication, job: Job, missed: Missed, stood: bool) -> None:
         self.records.append(missed)
-        of_job = self._by_job.setdefault((id(job), stood), _OfJob(job))
+        key = id(job), stood
+        of_job = self._by_job.get(key)
+        if of_job is None:
+            of_job = self._by_job[key] = _OfJob(job)
         of_job.apps.append(app)
         of_job.runs.append(missed)
 

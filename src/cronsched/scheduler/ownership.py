@@ -16,23 +16,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from cronsched._cronsched import SchedulerError
 from cronsched.base.text import printable
 from cronsched.jobs.job import Job
-from cronsched.jobs.options import Policy
-from cronsched.ledger import Declared, Ledger, Missed, Owner, PastJob, Run, Seen
+from cronsched.ledger import Ledger, Missed, Owner, PastJob, Run, Seen
 from cronsched.scheduler.bound import BoundApplication
 from cronsched.scheduler.catchup import Gap
 from cronsched.scheduler.missed import MissedRuns
 from cronsched.scheduler.safe_log import say
 from cronsched.scheduler.state import State
-from cronsched.scheduler.takeover import code_root, declare, gap_of, reach_of
+from cronsched.scheduler.takeover import Gaps, Prepared, code_root, reach_of
 from cronsched.scheduler.words import name
 
 __all__ = ['Ownership']
+
+log = logging.getLogger('cronsched')
 
 # Application ids that are caught up at once.
 PIECE: Final = 100
@@ -47,6 +48,16 @@ class Taken:
     at: float
 
 
+@dataclass(slots=True)
+class Decided:
+    """What came of a piece."""
+
+    gaps: Gaps = field(default_factory=Gaps)
+    missed: MissedRuns = field(default_factory=MissedRuns)
+    seen: list[Seen] = field(default_factory=list)
+    fired: list[tuple[BoundApplication, int, int]] = field(default_factory=list)
+
+
 class Ownership:
     """See the module. Used by one thread."""
 
@@ -55,7 +66,7 @@ class Ownership:
         self._recover = recover
         self._number = 0           # of the last change that was read
         self._recovered = False
-        self._policies: dict[tuple[tuple[Job, ...], int], list[Policy]] = {}
+        self._prepared: dict[tuple[tuple[Job, ...], int], list[Prepared]] = {}
         #: Those owned that have a ledger, by application id.
         self.owned: dict[str, BoundApplication] = {}
         #: What is to be caught up, in the order of taking over.
@@ -83,8 +94,9 @@ class Ownership:
 
     def _take_over(self, app: BoundApplication, since: float) -> None:
         say(logging.INFO, 'Started cronjob thread for %s', printable(app.application_id))
-        for job in app.registered:
-            say(logging.DEBUG, 'Enabled %s', name(app, job))
+        if log.isEnabledFor(logging.DEBUG):
+            for job in app.registered:
+                say(logging.DEBUG, 'Enabled %s', name(app, job))
         if app.site.ledger is not None:
             self.owned[app.application_id] = app
             self.look_again(app, max(since, app.planned_from))
@@ -122,48 +134,50 @@ class Ownership:
 
     def _catch_up(self, ledger: Ledger, taken: Sequence[Taken]) -> None:
         at = {each.app.application_id: each.at for each in taken}
-        past = ledger.past(at, max(reach_of(self._policies_of(each.app)) for each in taken))
-        missed, seen = MissedRuns(), []
-        fired: list[tuple[BoundApplication, int, int]] = []
+        past = ledger.past(at, max(
+            reach_of(prepared.policy for prepared in self._prepared_of(each.app))
+            for each in taken))
+        decided = Decided()
         for each in taken:
             jobs = {job.known.job: job for job in past[each.app.application_id]}
-            seen.append(self._decide(each, jobs, missed, fired))
+            self._decide(each, jobs, decided)
         # First what is said, then what is done: whoever dies in between leaves
         # runs without a record, which the next owner finds again.
         ledger.own([_owner(each) for each in taken])
-        ledger.see(seen)
-        ledger.miss(missed.records, max(at.values()))
-        for app, index, scheduled in fired:
+        ledger.see(decided.seen)
+        ledger.miss(decided.missed.records, max(at.values()))
+        for app, index, scheduled in decided.fired:
             self.fire(app, index, scheduled)
-        missed.tell()
+        decided.missed.tell()
 
-    def _policies_of(self, app: BoundApplication) -> list[Policy]:
+    def _prepared_of(self, app: BoundApplication) -> list[Prepared]:
         # Many application ids share one tuple of jobs, and their settings.
-        key = app.registered, id(app.site.settings)
-        if key not in self._policies:
-            self._policies[key] = [app.site.policy(job) for job in app.registered]
-        return self._policies[key]
+        key = app.registered, id(app.site)
+        if key not in self._prepared:
+            self._prepared[key] = [Prepared.of(app.site, job) for job in app.registered]
+        return self._prepared[key]
 
-    def _decide(
-        self, taken: Taken, known: dict[str, PastJob], missed: MissedRuns,
-        fired: list[tuple[BoundApplication, int, int]],
-    ) -> Seen:
-        app, policies = taken.app, self._policies_of(taken.app)
-        told: dict[str, Declared] = {}
-        changed = len(known) != len(app.registered)
-        for index, (job, policy, offset) in enumerate(
-            zip(app.registered, policies, app.offsets(policies), strict=True)
-        ):
-            told[job.name] = declared = declare(app, index, offset)
-            past = known.get(job.name)
-            if past is None:   # a job never seen before has missed nothing
+    def _decide(self, taken: Taken, known: dict[str, PastJob], decided: Decided) -> None:
+        app, prepared = taken.app, self._prepared_of(taken.app)
+        offsets = app.offsets([each.policy for each in prepared])
+        # A job never seen before has missed nothing.
+        pasts = [known.get(job.name) for job in app.registered]
+        changed = len(known) != len(pasts)
+        for index, (each, past, offset) in enumerate(zip(prepared, pasts, offsets, strict=True)):
+            if past is None:
                 changed = True
                 continue
-            changed |= not _is_as_known(past, declared)
-            gap = gap_of(past, job, policy, taken.at, offset)
-            fired.extend((app, index, scheduled) for scheduled in gap.fire)
-            _add_missed(missed, app, index, gap, policy, past)
-        return Seen(app.application_id, app.base_url, told if changed else None, taken.at)
+            changed = changed or not each.is_known(past.known, offset)
+            gap = decided.gaps.of(past, each, taken.at, offset)
+            for scheduled in gap.fire:
+                decided.fired.append((app, index, scheduled))
+            if gap.missed:
+                _add_missed(decided.missed, app, each, gap, past)
+        told = {
+            each.job.name: each.declare(offset)
+            for each, offset in zip(prepared, offsets, strict=True)
+        } if changed else None
+        decided.seen.append(Seen(app.application_id, app.base_url, told, taken.at))
 
     def fire(
         self, app: BoundApplication, index: int, scheduled: int, *, attempt: int = 1,
@@ -176,19 +190,13 @@ class Ownership:
             say(logging.WARNING, '%s was not fired: %s', name(app, app.registered[index]), error)
 
 
-def _is_as_known(past: PastJob, declared: Declared) -> bool:
-    known = past.known
-    return known.declared and declared == Declared(
-        known.plan, known.offset, known.options, known.place, known.words)
-
-
 def _add_missed(
-    missed: MissedRuns, app: BoundApplication, index: int, gap: Gap, policy: Policy, past: PastJob,
+    missed: MissedRuns, app: BoundApplication, prepared: Prepared, gap: Gap, past: PastJob,
 ) -> None:
-    job = app.registered[index]
+    job = prepared.job
     for first, last, count in gap.missed:
         # With `coalesce`, a later run stands for those before.
-        stood = policy.coalesce and bool(
+        stood = prepared.policy.coalesce and bool(
             gap.fire or any(each > last for each in past.single))
         missed.add(app, job, Missed(Run(app.application_id, job.name, first), last, count), stood)
 

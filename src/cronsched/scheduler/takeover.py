@@ -2,7 +2,7 @@
 
 Example::
 
-    gap = gap_of(past_job, job, policy, at, offset)
+    gap = Gaps().of(past_job, Prepared.of(site, job), at, offset)
     gap.fire          # the scheduled times to fire now
     gap.missed        # those that are too late, as (first, last, how many)
 
@@ -17,18 +17,19 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass
+from math import ceil
 from types import CodeType
 from typing import Final
 
 from cronsched.jobs.job import Job
 from cronsched.jobs.options import OPTIONS, Policy
-from cronsched.ledger import Declared, PastJob, Plan
-from cronsched.scheduler.bound import BoundApplication
+from cronsched.ledger import Declared, KnownJob, PastJob, Plan
 from cronsched.scheduler.catchup import Gap, find_gap
 from cronsched.scheduler.site import Site
 
-__all__ = ['code_root', 'declare', 'gap_of', 'plan_of', 'reach_of']
+__all__ = ['Gaps', 'Prepared', 'code_root', 'plan_of', 'reach_of']
 
 DAY: Final = 86_400.0
 
@@ -56,18 +57,66 @@ class Recorded:
         )
 
 
-def gap_of(past: PastJob, job: Job, policy: Policy, at: float, offset: float) -> Gap:
-    """What is missing of a job, of what was due before `at`."""
-    if job.once or past.known.plan not in (None, plan_of(job)):
-        return Gap()   # a schedule that was changed is as new
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A job with what is the same of it for all application ids of a site."""
+
+    job: Job
+    policy: Policy
+    declared: Declared      # but for the offset
+
+    @classmethod
+    def of(cls, site: Site, job: Job) -> Prepared:
+        policy = site.policy(job)
+        return cls(job, policy, Declared(
+            plan_of(job), 0.0, _options(site, job, policy), _place(job),
+            job.schedule.describe()))
+
+    def declare(self, offset: float) -> Declared:
+        said = self.declared
+        return Declared(said.plan, offset, said.options, said.place, said.words)
+
+    def is_known(self, known: KnownJob, offset: float) -> bool:
+        """Whether the ledger knows it as it is."""
+        said = self.declared
+        return (
+            known.offset == offset and known.declared and known.plan == said.plan
+            and known.options == said.options and known.place == said.place
+            and known.words == said.words)
+
+
+class Gaps:
+    """The gaps of many application ids, whose jobs have mostly run alike.
+
+    Example::
+
+        gap = Gaps().of(past, prepared, at, offset)
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, int, int], Gap] = {}
+
+    def of(self, past: PastJob, prepared: Prepared, at: float, offset: float) -> Gap:
+        """What is missing of a job, of what was due before `at`."""
+        if prepared.job.once or past.known.plan not in (None, prepared.declared.plan):
+            return Gap()   # a schedule that was changed is as new
+        after = _after(past, at)
+        if past.ranges or any(each > after for each in past.single):
+            return _find(prepared, after, at, offset, Recorded(past))
+        # Without a record, only these say what is missing.
+        key = id(prepared), after, ceil(at - offset)
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = _find(prepared, after, at, offset, ())
+        return found
+
+
+def _find(
+    prepared: Prepared, after: int, at: float, offset: float, known: Container[int],
+) -> Gap:
     return find_gap(
-        job.schedule,
-        after=_after(past, at),
-        boundary=at,
-        offset=offset,
-        policy=policy,
-        known=Recorded(past),
-    )
+        prepared.job.schedule, after=after, boundary=at, offset=offset, policy=prepared.policy,
+        known=known)
 
 
 def _after(past: PastJob, at: float) -> int:
@@ -78,9 +127,10 @@ def _after(past: PastJob, at: float) -> int:
     planned = 0 if known.planned is None else int(min(known.planned, at))
     if past.before is not None:
         return max(past.before, planned)
-    recorded = [each for each in past.single if each <= at]
-    if recorded and not past.floor <= known.since <= at:
-        return max(min(recorded), planned)   # what was older is forgotten
+    if not past.floor <= known.since <= at:
+        recorded = [each for each in past.single if each <= at]
+        if recorded:
+            return max(min(recorded), planned)   # what was older is forgotten
     if known.newest is not None and known.newest <= min(at, past.floor):
         since = max(since, known.newest)
     return max(since, planned)
@@ -88,32 +138,8 @@ def _after(past: PastJob, at: float) -> int:
 
 # -- what the code says of a job
 
-def declare(app: BoundApplication, index: int, offset: float) -> Declared:
-    job = app.registered[index]
-    said = _declared(app.site, job)
-    return Declared(said.plan, offset, said.options, said.place, said.words)
-
-
-_declarations: dict[tuple[int, int], tuple[Site, Job, Declared]] = {}
-MOST_DECLARATIONS: Final = 10_000
-
-
-def _declared(site: Site, job: Job) -> Declared:
-    # With both, so that no id is that of another.
-    found = _declarations.get((id(site), id(job)))
-    if found is not None and found[2].plan == plan_of(job):
-        return found[2]
-    if len(_declarations) >= MOST_DECLARATIONS:
-        _declarations.clear()
-    declared = Declared(
-        plan_of(job), 0.0, _options(site, job), _place(job), job.schedule.describe())
-    _declarations[id(site), id(job)] = site, job, declared
-    return declared
-
-
-def _options(site: Site, job: Job) -> str:
+def _options(site: Site, job: Job, policy: Policy) -> str:
     """JSON: each option with its value, and where that comes from."""
-    policy = site.policy(job)
     return json.dumps({
         name: [getattr(policy, name), _source(site, job, name)] for name in OPTIONS
     })

@@ -15,8 +15,8 @@ from cronsched.ledger.rules import backoff
 from cronsched.ledger.sqlite import executions, members
 from cronsched.ledger.sqlite.jobs import Job, job_of, note_newest, requested_by
 from cronsched.ledger.sqlite.presence import Presence
-from cronsched.ledger.sqlite.totals import count_end
-from cronsched.ledger.values import Claim, Executing, Run
+from cronsched.ledger.sqlite.totals import COUNT_MISSED, count_end
+from cronsched.ledger.values import Claim, Executing, Missed, Run
 
 Key = tuple[int, int]   # job id and scheduled time
 
@@ -157,6 +157,28 @@ def _give_up(connection: sqlite3.Connection, job: Job, said: End) -> Executing |
     ).rowcount:
         return None
     return next(iter(executions.executing(connection, *key)), None)
+
+
+def miss(connection: sqlite3.Connection, every: list[Missed], at: float) -> list[Missed]:
+    """Many that have no record, of jobs that are known; returns those that
+    have one, or are not known."""
+    rest, made = [], []
+    for each in every:
+        key = each.run.application_id, each.run.job
+        inserted = connection.execute(
+            'INSERT INTO runs (job_id, scheduled, state, attempt, ended, until, count, detail) '
+            "SELECT id, ?, 'missed', 1, ?, ?, ?, ? FROM jobs "
+            'WHERE application_id = ? AND job = ? ON CONFLICT DO NOTHING',
+            (each.run.scheduled, at, each.until, each.count, each.detail, *key)).rowcount
+        if inserted:
+            made.append((each.until, each.count, *key))
+        else:
+            rest.append(each)
+    connection.executemany(
+        'UPDATE jobs SET newest = max(ifnull(newest, 0), ?1) '
+        'WHERE application_id = ?3 AND job = ?4 AND ?2', made)
+    connection.executemany(COUNT_MISSED, made)
+    return rest
 
 
 # -- by nobody

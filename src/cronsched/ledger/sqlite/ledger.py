@@ -48,7 +48,7 @@ log = logging.getLogger('cronsched.ledger')
 
 SYNCHRONOUS = ('NORMAL', 'FULL')
 PRUNED_AT_ONCE = 200
-MISSED_AT_ONCE = 200
+MISSED_AT_ONCE = 1000
 # A finish is tried again after these seconds, then kept in memory.
 FINISH_PAUSES = (0.05, 0.2, 0.5)
 
@@ -152,7 +152,7 @@ class SQLiteLedger(Reading):
     def miss(self, missed: Iterable[Missed], at: float) -> None:
         for piece in _pieces(missed, MISSED_AT_ONCE):
             with self._store.write() as connection:
-                for each in piece:
+                for each in ends.miss(connection, piece, at):
                     ends.record(connection, self._store.presence, ends.End(
                         each.run, 'missed', at, 1, each.until, each.count, None, each.detail))
 

@@ -17,6 +17,12 @@ from cronsched.ledger.values import BUCKETS, Total
 
 NONE = -1   # the bucket of what never began
 
+# For until, count, application id and job.
+COUNT_MISSED = (
+    "INSERT INTO totals SELECT id, 'missed', -1, -1, ?2, 0, 0 FROM jobs "
+    'WHERE application_id = ?3 AND job = ?4 AND ?1 '
+    'ON CONFLICT DO UPDATE SET count = count + excluded.count')
+
 
 def count_end(
     connection: sqlite3.Connection, job: Job, scheduled: int, outcome: str,
