@@ -188,27 +188,35 @@ static const char **texts_of(PyObject *sequence, PyObject **items)
     return texts;
 }
 
+#define LISTS 3   /* paths, headers, addresses */
+
 static PyObject *arm(PyObject *self, struct cs_knock_spec *spec,
-                     PyObject *paths, PyObject *headers)
+                     PyObject *const lists[LISTS])
 {
-    PyObject *path_items = NULL, *header_items = NULL;
-    enum cs_status status = CS_NOMEM;
+    const char *const **places[LISTS] = {&spec->paths, &spec->headers,
+                                         &spec->addresses};
+    PyObject *items[LISTS] = {NULL};
+    enum cs_status status = CS_OK;
     struct cs_error error;
     uint64_t target = 0;
+    int i;
 
-    spec->paths = texts_of(paths, &path_items);
-    spec->headers = spec->paths ? texts_of(headers, &header_items) : NULL;
-    if (spec->headers) {
+    for (i = 0; status == CS_OK && i < LISTS; i++) {
+        *places[i] = lists[i] ? texts_of(lists[i], &items[i]) : NULL;
+        if (lists[i] && !*places[i])
+            status = CS_NOMEM;   /* the exception is set */
+    }
+    if (status == CS_OK) {
         Py_BEGIN_ALLOW_THREADS
         status = cs_knock_arm(knock_of(self), spec, &target, &error);
         Py_END_ALLOW_THREADS
         if (status != CS_OK)
             binding_raise(binding_state_of(self), &error, NULL);
     }
-    PyMem_Free((void *)spec->paths);
-    PyMem_Free((void *)spec->headers);
-    Py_XDECREF(path_items);
-    Py_XDECREF(header_items);
+    for (i = 0; i < LISTS; i++) {
+        PyMem_Free((void *)*places[i]);
+        Py_XDECREF(items[i]);
+    }
     return status == CS_OK ? PyLong_FromUnsignedLongLong(target) : NULL;
 }
 
@@ -216,15 +224,16 @@ static PyObject *knock_arm(PyObject *self, PyObject *arguments,
                            PyObject *keywords)
 {
     static char *names[] = {"application_id", "key", "lease_directory",
-                            "paths", "headers", NULL};
-    PyObject *paths, *headers = NULL, *empty, *target;
+                            "paths", "headers", "addresses", NULL};
+    PyObject *lists[LISTS] = {NULL};
     struct cs_knock_spec spec = {0};
     Py_ssize_t key_size;
     const char *key;
 
     if (!PyArg_ParseTupleAndKeywords(
-            arguments, keywords, "sy#sO|O:arm", names, &spec.application_id,
-            &key, &key_size, &spec.lease_directory, &paths, &headers))
+            arguments, keywords, "sy#sO|OO:arm", names, &spec.application_id,
+            &key, &key_size, &spec.lease_directory, &lists[0], &lists[1],
+            &lists[2]))
         return NULL;
     if (key_size != CS_KNOCK_KEY_SIZE) {
         PyErr_Format(PyExc_ValueError, "a key has %d bytes",
@@ -232,12 +241,7 @@ static PyObject *knock_arm(PyObject *self, PyObject *arguments,
         return NULL;
     }
     spec.key = (const uint8_t *)key;
-    empty = PyTuple_New(0);
-    if (!empty)
-        return NULL;
-    target = arm(self, &spec, paths, headers ? headers : empty);
-    Py_DECREF(empty);
-    return target;
+    return arm(self, &spec, lists);
 }
 
 /* None, or an exception; `mark` is one of the two functions below. */
@@ -350,7 +354,8 @@ static PyObject *knock_listening(PyObject *Py_UNUSED(type),
 static PyMethodDef knock_methods[] = {
     {"arm", (PyCFunction)(void (*)(void))knock_arm,
      METH_VARARGS | METH_KEYWORDS,
-     "arm($self, /, application_id, key, lease_directory, paths, headers=())\n"
+     "arm($self, /, application_id, key, lease_directory, paths, headers=(),\n"
+     "    addresses=())\n"
      "--\n\nLook for whoever serves this application id. Returns the target."},
     {"started", knock_started, METH_O,
      "started($self, target, /)\n--\n\nThis process has started it."},

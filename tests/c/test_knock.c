@@ -239,7 +239,7 @@ static uint64_t arm(struct cs_knock *knock)
                                         NULL};
     static const char *const headers[] = {"Host: shop.example",
                                           "X-Forwarded-Proto: https", NULL};
-    struct cs_knock_spec spec = {"shop", key, directory, paths, headers};
+    struct cs_knock_spec spec = {"shop", key, directory, paths, headers, NULL};
     uint64_t target = 0;
 
     CHECK_INT(cs_knock_arm(knock, &spec, &target, NULL), CS_OK);
@@ -476,6 +476,33 @@ static void test_who_has_started_recruits_once_and_rests(void)
     close_host(&host);
 }
 
+static void test_addresses_come_instead_of_the_sockets(void)
+{
+    struct host here, there;
+    char address[64];
+    const char *const paths[] = {"/-", NULL}, *addresses[] = {address, NULL};
+    struct cs_knock_spec spec = {"shop", key, directory, paths, NULL,
+                                 addresses};
+    struct cs_knock *knock = make();
+    struct sockaddr_in at;
+    socklen_t size = sizeof at;
+    uint64_t target;
+
+    open_host(&here, GOOD);
+    open_host(&there, GOOD);
+    getsockname(there.listener, (struct sockaddr *)&at, &size);
+    snprintf(address, sizeof address, "http://127.0.0.1:%d",
+             ntohs(at.sin_port));
+    CHECK_INT(cs_knock_arm(knock, &spec, &target, NULL), CS_OK);
+    CHECK_INT(cs_knock_start(knock, NULL), CS_OK);
+    CHECK_INT(await_news(knock).kind, CS_KNOCK_ANSWERED);
+    CHECK_INT(here.knocks, 0);
+    CHECK_INT(there.knocks, 1);
+    cs_knock_free(knock);
+    close_host(&here);
+    close_host(&there);
+}
+
 static void test_unix_sockets_are_found_and_come_last(void)
 {
     char found[CS_DOORS][CS_KNOCK_ADDRESS_SIZE];
@@ -559,7 +586,7 @@ static void test_forked_children_touch_nothing(void)
 static void test_paths_are_checked(void)
 {
     static const char *const none[] = {NULL}, *const relative[] = {"x", NULL};
-    struct cs_knock_spec spec = {"shop", key, directory, none, NULL};
+    struct cs_knock_spec spec = {"shop", key, directory, none, NULL, NULL};
     struct cs_knock *knock = make();
     uint64_t target;
 
@@ -597,6 +624,7 @@ int main(void)
     test_one_connection_waits(DEAF, 0);
     test_stopping_is_quick();
     test_an_owner_is_left_in_peace();
+    test_addresses_come_instead_of_the_sockets();
     test_it_asks_before_it_knocks();
     test_who_has_started_recruits_once_and_rests();
     test_noise_is_no_answer(30);

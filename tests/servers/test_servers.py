@@ -54,7 +54,7 @@ ROWS = [
     Row('uvicorn --root-path', ['uvicorn', '--root-path', '/shop', '--port', '{port}', ASGI],
         itself=True, revives=False),
     Row('uvicorn --reload', ['uvicorn', '--reload', '--port', '{port}', ASGI], revives=False),
-    Row('hypercorn', ['hypercorn', *BIND, ASGI], revives=False, itself=True),
+    Row('hypercorn', ['hypercorn', *BIND, ASGI], revives=False),
     Row('hypercorn, 2 workers', ['hypercorn', '-w', '2', *BIND, ASGI], revives=False),
     Row('waitress', ['waitress-serve', '--listen', '127.0.0.1:{port}', WSGI],
         itself=True, revives=False, always=True),

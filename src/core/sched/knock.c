@@ -105,6 +105,7 @@ static void free_target(struct cs_knock_target *target)
         return;
     free_texts(target->paths);
     free_texts(target->headers);
+    free_texts(target->addresses);
     cs_mem_free(target->application_id);
     cs_mem_free(target->lease_directory);
     cs_mem_free(target);
@@ -133,8 +134,9 @@ static struct cs_knock_target *make_target(const struct cs_knock_spec *spec)
                                           strlen(spec->lease_directory));
     target->paths = copy_texts(spec->paths);
     target->headers = copy_texts(spec->headers);
+    target->addresses = copy_texts(spec->addresses);
     if (!target->application_id || !target->lease_directory || !target->paths
-        || !target->headers
+        || !target->headers || !target->addresses
         || cs_lease_position(id, strlen(id), &target->position) != CS_OK) {
         free_target(target);
         return NULL;

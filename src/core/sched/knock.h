@@ -43,6 +43,8 @@ struct cs_knock_spec {
     const char *const *paths;       /* to try in turn, "/cronjobs/-"; ASCII,
                                        NULL-terminated, at least one */
     const char *const *headers;     /* "Name: value" besides ours, or NULL */
+    const char *const *addresses;   /* to knock at instead of the sockets of
+                                       this process; NULL or empty for these */
 };
 
 enum cs_knock_kind {

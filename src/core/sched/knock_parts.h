@@ -59,7 +59,7 @@ struct cs_knock_target {
     uint8_t key[CS_KNOCK_KEY_SIZE];
     char *lease_directory;            /* Owned. */
     int64_t position;                 /* of its byte in the lease */
-    char **paths, **headers;          /* Owned, NULL-terminated. */
+    char **paths, **headers, **addresses;   /* Owned, NULL-terminated. */
     size_t path_count;
     bool started, gone;
     bool helped;                      /* another process has answered */

@@ -40,19 +40,25 @@ static struct cs_door *door_at(struct cs_knock_target *target,
     return door;
 }
 
+static void list_door(struct cs_knock_target *target, const char *address)
+{
+    struct cs_door *door = door_at(target, address);
+
+    if (door)
+        door->listed = true;
+}
+
 /* Doors keep their order, and what is known of them. */
 static void refresh_doors(const struct cs_knock *knock,
                           struct cs_knock_target *target)
 {
-    struct cs_door *door;
-
     for (size_t i = 0; i < target->door_count; i++)
         target->doors[i].listed = false;
-    for (size_t i = 0; i < knock->listening_count; i++) {
-        door = door_at(target, knock->listening[i]);
-        if (door)
-            door->listed = true;
-    }
+    for (size_t i = 0; target->addresses[i]; i++)
+        list_door(target, target->addresses[i]);
+    for (size_t i = 0; !target->addresses[0] && i < knock->listening_count;
+         i++)
+        list_door(target, knock->listening[i]);
 }
 
 static void list_headers(const struct cs_knock_target *target,

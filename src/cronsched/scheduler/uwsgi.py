@@ -14,11 +14,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 from cronsched.errors import SchedulerError
 
-__all__ = ['check', 'is_master', 'postpone', 'speaks_http']
+__all__ = ['addresses', 'check', 'is_master', 'postpone']
+
+HTTP_OPTIONS: Final = ('http-socket', 'http', 'https', 'https-socket')
+ANYWHERE: Final = ('', '*', '0.0.0.0', '[::]')   # noqa: S104 (nothing is bound)
 
 
 def is_master() -> bool:
@@ -60,13 +64,31 @@ def check() -> None:
         )
 
 
-def speaks_http() -> bool | None:
-    """Whether a socket of uWSGI's can be knocked at; None in other servers."""
+def addresses() -> list[str] | None:
+    """Where uWSGI speaks HTTP, as this machine reaches it; None in other
+    servers. Its other sockets speak another protocol; and that of its router
+    is not among those of a worker."""
     uwsgi = _uwsgi()
     if uwsgi is None:
         return None
-    options = {_text(name) for name in uwsgi.opt}
-    return bool(options & {'http', 'http-socket', 'https', 'https-socket', 'https2'})
+    options = {_text(name): value for name, value in uwsgi.opt.items()}
+    found = []
+    for name in HTTP_OPTIONS:
+        value = options.get(name, ())
+        values = value if isinstance(value, (list, tuple)) else (value,)
+        found += [address for each in values if (address := _address(_text(each)))]
+    return found
+
+
+def _address(text: str) -> str | None:
+    """Of `:8000`, `0.0.0.0:8000`, `/run/app.sock` or `:8443,cert,key`."""
+    place = text.split(',')[0]
+    if place.startswith('/'):
+        return f'http+unix://{quote(place, safe="")}'
+    host, _, port = place.rpartition(':')
+    if not port.isdecimal() or port == '0':
+        return None
+    return f'http://{"127.0.0.1" if host in ANYWHERE else host}:{port}'
 
 
 def _uwsgi() -> Any:

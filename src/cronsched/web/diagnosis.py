@@ -13,7 +13,7 @@ words come from `Host.told`.
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from cronsched._cronsched import News
 from cronsched.base.text import printable
@@ -111,13 +111,21 @@ def _kind_of(news: News) -> str:
 
 
 def _is_login(location: str) -> bool:
-    path = urlsplit(location).path.lower()
-    return any(part in path for part in LOGIN)
+    parts = _parts(location)
+    return parts is not None and any(part in parts.path.lower() for part in LOGIN)
 
 
 def _place(location: str) -> str:
-    parts = urlsplit(location)
-    return f'{parts.scheme}://{parts.netloc}' if parts.scheme else location or 'nowhere'
+    parts = _parts(location)
+    return f'{parts.scheme}://{parts.netloc}' if parts and parts.scheme else location or 'nowhere'
+
+
+def _parts(location: str) -> SplitResult | None:
+    """Whoever answers writes what he likes."""
+    try:
+        return urlsplit(location)
+    except ValueError:
+        return None
 
 
 def _host(url: str) -> str:

@@ -52,9 +52,9 @@ WERKZEUG_SERVES: Final = 'WERKZEUG_SERVER_FD'
 
 def server() -> str | None:
     """The server of this process, if its sockets may be knocked at."""
-    over_http = uwsgi.speaks_http()
-    if over_http is not None:
-        return 'uWSGI' if over_http else None
+    addresses = uwsgi.addresses()
+    if addresses is not None:
+        return 'uWSGI' if addresses else None
     if 'mod_wsgi' in sys.modules:
         return None
     for module, name in SERVERS.items():

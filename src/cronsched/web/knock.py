@@ -88,6 +88,7 @@ class _Knocks:
             name, key, process.lease_directory(settings),
             paths(host.url_of(KNOCK), public_url=settings.public_url),
             [f'{header}: {value}' for header, value in headers.items() if value],
+            uwsgi.addresses() or (),
         )
         native.permit(True)
         if start.is_started(name):
