@@ -75,6 +75,11 @@ int binding_add_errors(PyObject *module, struct binding_state *state);
  * reference. */
 PyObject *binding_headers(const char *const *lines);
 
+/* A list of the texts of a sequence of str, NULL-terminated; PyMem_Free it.
+ * The texts are borrowed from `items`, which is a new reference. NULL with an
+ * exception. */
+const char **binding_texts(PyObject *sequence, PyObject **items);
+
 /* zone.c */
 
 struct zone_object {

@@ -174,3 +174,31 @@ PyObject *binding_headers(const char *const *lines)
     }
     return dict;
 }
+
+/* ------------------------------------------------------------------------ */
+/* Texts                                                                     */
+
+const char **binding_texts(PyObject *sequence, PyObject **items)
+{
+    const char **texts;
+    Py_ssize_t count;
+
+    *items = PySequence_Tuple(sequence);
+    if (!*items)
+        return NULL;
+    count = PyTuple_GET_SIZE(*items);
+    texts = PyMem_Calloc((size_t)count + 1, sizeof *texts);
+    for (Py_ssize_t i = 0; texts && i < count; i++) {
+        texts[i] = PyUnicode_AsUTF8(PyTuple_GET_ITEM(*items, i));
+        if (!texts[i]) {
+            PyMem_Free(texts);
+            texts = NULL;
+        }
+    }
+    if (!texts) {
+        Py_CLEAR(*items);
+        if (!PyErr_Occurred())
+            PyErr_NoMemory();
+    }
+    return texts;
+}

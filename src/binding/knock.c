@@ -161,33 +161,6 @@ static void knock_dealloc(PyObject *self)
 /* ------------------------------------------------------------------------ */
 /* Who is looked for                                                         */
 
-/* A list of texts of a sequence of str, NULL-terminated; the texts are
- * borrowed from `items`, which is a new reference. */
-static const char **texts_of(PyObject *sequence, PyObject **items)
-{
-    const char **texts;
-    Py_ssize_t count;
-
-    *items = PySequence_Tuple(sequence);
-    if (!*items)
-        return NULL;
-    count = PyTuple_GET_SIZE(*items);
-    texts = PyMem_Calloc((size_t)count + 1, sizeof *texts);
-    for (Py_ssize_t i = 0; texts && i < count; i++) {
-        texts[i] = PyUnicode_AsUTF8(PyTuple_GET_ITEM(*items, i));
-        if (!texts[i]) {
-            PyMem_Free(texts);
-            texts = NULL;
-        }
-    }
-    if (!texts) {
-        Py_CLEAR(*items);
-        if (!PyErr_Occurred())
-            PyErr_NoMemory();
-    }
-    return texts;
-}
-
 #define LISTS 3   /* paths, headers, addresses */
 
 static PyObject *arm(PyObject *self, struct cs_knock_spec *spec,
@@ -202,7 +175,7 @@ static PyObject *arm(PyObject *self, struct cs_knock_spec *spec,
     int i;
 
     for (i = 0; status == CS_OK && i < LISTS; i++) {
-        *places[i] = lists[i] ? texts_of(lists[i], &items[i]) : NULL;
+        *places[i] = lists[i] ? binding_texts(lists[i], &items[i]) : NULL;
         if (lists[i] && !*places[i])
             status = CS_NOMEM;   /* the exception is set */
     }

@@ -312,18 +312,39 @@ static PyObject *scheduler_redefine(PyObject *self, PyObject *arguments)
     return none_or_raise(self, status, "redefine");
 }
 
+/* Headers count where the application id is new. */
+static enum cs_status send_with(PyObject *self, uint64_t app,
+                                PyObject *headers, struct cs_error *error)
+{
+    enum cs_status status = CS_NOMEM;
+    PyObject *items = NULL;
+    const char **texts = binding_texts(headers, &items);
+
+    (void)cs_error_set(error, CS_NOMEM, "out of memory");
+    if (texts) {
+        Py_BEGIN_ALLOW_THREADS
+        status = cs_sched_send_with(sched_of(self), app, texts, error);
+        Py_END_ALLOW_THREADS
+    }
+    PyMem_Free(texts);
+    Py_XDECREF(items);
+    return status;
+}
+
 static PyObject *scheduler_open(PyObject *self, PyObject *arguments,
                                 PyObject *keywords)
 {
-    static char *names[] = {"application_id", "key", NULL};
+    static char *names[] = {"application_id", "key", "headers", NULL};
     const char *application_id, *key = NULL;
+    PyObject *headers = NULL;
     Py_ssize_t key_size = 0;
     enum cs_status status;
     struct cs_error error;
     uint64_t app;
 
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "s|z#:open", names,
-                                     &application_id, &key, &key_size))
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "s|z#O:open", names,
+                                     &application_id, &key, &key_size,
+                                     &headers))
         return NULL;
     if (key && key_size != CS_KEY_SIZE) {
         PyErr_Format(PyExc_ValueError, "a key has %d bytes", CS_KEY_SIZE);
@@ -333,6 +354,10 @@ static PyObject *scheduler_open(PyObject *self, PyObject *arguments,
     status = cs_sched_open(sched_of(self), application_id,
                            (const uint8_t *)key, &app, &error);
     Py_END_ALLOW_THREADS
+    if (status == CS_OK && headers && PyObject_IsTrue(headers) > 0)
+        status = send_with(self, app, headers, &error);
+    if (PyErr_Occurred())
+        return NULL;
     if (status != CS_OK && status != CS_EXISTS)
         return binding_raise(binding_state_of(self), &error, NULL);
     return PyLong_FromUnsignedLongLong(app);
@@ -946,9 +971,10 @@ static PyMethodDef scheduler_methods[] = {
     {"redefine", scheduler_redefine, METH_VARARGS,
      "redefine($self, job, schedule, /)\n--\n\nPlan all calls of a job anew."},
     {"open", KEYWORDS(scheduler_open),
-     "open($self, /, application_id, key=None)\n--\n\n"
-     "An application id; `key` (32 bytes) signs its requests. Returns its\n"
-     "handle, the same for the same id."},
+     "open($self, /, application_id, key=None, headers=())\n--\n\n"
+     "An application id; `key` (32 bytes) signs its requests, `headers`\n"
+     "('Name: value') go with them. Returns its handle, the same for the same\n"
+     "id."},
     {"add", KEYWORDS(scheduler_add),
      "add($self, /, app, job, url, *, offset=None, due=None)\n--\n\n"
      "Bind a job to an application id. Returns the call's handle."},

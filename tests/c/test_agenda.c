@@ -730,6 +730,26 @@ static void test_a_new_schedule_moves_the_calls(void)
     cs_agenda_free(play.agenda);
 }
 
+/* They are sent, if they are headers, and only the first time. */
+static void check_headers(struct play *play)
+{
+    const char *none[] = {"no header", NULL};
+    const char *evil[] = {"Host: x\r\nCookie: y", NULL};
+    const char *many[CS_APP_HEADERS + 2] = {NULL};
+    const char *good[] = {"Host: shop.example", "X-Forwarded-Proto: https",
+                          NULL};
+    struct cs_agenda *agenda = play->agenda;
+
+    for (int i = 0; i <= CS_APP_HEADERS; i++)
+        many[i] = "X: y";
+    CHECK_INT(cs_agenda_send_with(agenda, 77, good, NULL), CS_UNKNOWN);
+    CHECK_INT(cs_agenda_send_with(agenda, play->app, none, NULL), CS_SYNTAX);
+    CHECK_INT(cs_agenda_send_with(agenda, play->app, evil, NULL), CS_SYNTAX);
+    CHECK_INT(cs_agenda_send_with(agenda, play->app, many, NULL), CS_RANGE);
+    CHECK_INT(cs_agenda_send_with(agenda, play->app, good, NULL), CS_OK);
+    CHECK_INT(cs_agenda_send_with(agenda, play->app, good, NULL), CS_STATE);
+}
+
 static void test_wrong_handles_are_errors(void)
 {
     struct cs_limits limits = {32, 4};
@@ -749,6 +769,7 @@ static void test_wrong_handles_are_errors(void)
     CHECK_INT(cs_agenda_open(play.agenda, "app", NULL, &again, &error),
               CS_EXISTS);
     CHECK_INT(again, play.app);
+    check_headers(&play);
     CHECK_INT(cs_agenda_add(play.agenda, &spec, play.wall, &call, &error),
               CS_UNKNOWN);
     spec.app = play.app;

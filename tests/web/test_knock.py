@@ -19,11 +19,12 @@ import pytest
 from processes import run_python
 from servers import wait_for
 
-from cronsched._cronsched import Knock, News
+from cronsched._cronsched import Knock, News, Schedule, Scheduler
 from cronsched.base.keys import derive_key
+from cronsched.errors import CronError
 from cronsched.scheduler import process, uwsgi
 from cronsched.web import facts, knock, start
-from cronsched.web.address import address_of, name_headers, paths
+from cronsched.web.address import address_of, header_lines, name_headers, paths
 from cronsched.web.cron import Cron
 from cronsched.web.diagnosis import WORDS, diagnose, words
 from cronsched.web.knocking import is_proof, proof, sign_knock, verify_knock
@@ -297,6 +298,31 @@ def test_address_and_name_are_two_things():
     assert name_headers('https://shop.example/x') == {
         'Host': 'shop.example', 'X-Forwarded-Proto': 'https'}
     assert name_headers(None) == {}
+
+
+def test_the_name_goes_with_each_request():
+    native = Scheduler(manual=1_000_000_000)
+    app = native.open('shop', KEY, ['Host: shop.example', 'X-Forwarded-Proto: https'])
+    job = native.define('tick', Schedule('* * * * *'))
+    native.add(app, job, 'http://127.0.0.1:8000/cronjobs/tick', offset=0)
+    native.advance(60)
+    delivery = native.take()
+    assert delivery is not None
+    assert delivery.headers['Host'] == 'shop.example'
+    assert delivery.headers['X-Forwarded-Proto'] == 'https'
+    assert native.open('shop', KEY, ['Host: other.example']) == app   # the first ones count
+
+
+@pytest.mark.parametrize('lines', [['no header'], ['A: b\r\nC: d'], ['A: b'] * 9])
+def test_what_is_no_header_is_an_error(lines):
+    with pytest.raises(CronError):
+        Scheduler(manual=1_000_000_000).open('shop', KEY, lines)
+
+
+def test_a_header_that_would_be_two_is_an_error():
+    assert header_lines({'Host': 'x', 'Y': ''}) == ['Host: x']
+    with pytest.raises(CronError):
+        header_lines({'Host': 'x\r\nY: z'})
 
 
 # -- diagnoses -------------------------------------------------------------------------

@@ -69,6 +69,7 @@ static void free_app(struct cs_app *app)
         app->calls = call->app_next;
         cs_run_free_call(call);
     }
+    cs_mem_free(app->headers);
     cs_mem_free(app);
 }
 

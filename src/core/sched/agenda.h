@@ -177,6 +177,16 @@ enum cs_status cs_agenda_open(struct cs_agenda *agenda,
                               const char *application_id, const uint8_t *key,
                               uint64_t *app, struct cs_error *error);
 
+/* What goes with each request of an application id besides what signs it:
+ * "Name: value", NULL-terminated, at most CS_APP_HEADERS; copied. Once, before
+ * its first call: a request may be being made of them later. CS_UNKNOWN,
+ * CS_NOMEM, CS_STATE for too late or twice, CS_RANGE for too many, CS_SYNTAX
+ * for what is not a header. */
+#define CS_APP_HEADERS 8
+enum cs_status cs_agenda_send_with(struct cs_agenda *agenda, uint64_t app,
+                                   const char *const *headers,
+                                   struct cs_error *error);
+
 /* Bind a job to an application id. `due`: the first due time, taken as it is
  * even if it has passed (then it is due now); a negative `ns` means "from the
  * schedule, after now". `offset_ms` is kept for every later run. CS_UNKNOWN
@@ -273,6 +283,7 @@ struct cs_attempt {
     uint64_t app, call, job;
     const char *application_id, *job_name, *url;
     const uint8_t *key;            /* or NULL */
+    const char *const *headers;    /* more of them, or NULL */
     const struct cs_policy *policy;
     int64_t scheduled_s;
     struct cs_wall due;

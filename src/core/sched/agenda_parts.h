@@ -54,6 +54,7 @@ struct cs_app {
     bool slow;                  /* its answers are late while others' are not:
                                    what it sends counts for itself alone */
     uint8_t key[CS_KEY_SIZE];
+    char **headers;             /* Owned: one block; or NULL */
     char id[];
 };
 

@@ -113,6 +113,62 @@ enum cs_status cs_agenda_open(struct cs_agenda *agenda,
     return CS_OK;
 }
 
+/* A control character would begin another header. */
+static bool is_header(const char *line)
+{
+    const char *colon = strchr(line, ':');
+
+    for (const char *at = line; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            return false;
+    return colon && colon > line;
+}
+
+/* The list and its texts in one block. NULL when out of memory. */
+static char **copy_lines(const char *const *lines, size_t count)
+{
+    size_t size = (count + 1) * sizeof(char *);
+    char **copy, *text;
+
+    for (size_t i = 0; i < count; i++)
+        size += strlen(lines[i]) + 1;
+    copy = cs_mem_alloc(size);
+    if (!copy)
+        return NULL;
+    text = (char *)(copy + count + 1);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = text;
+        size = strlen(lines[i]) + 1;
+        memcpy(text, lines[i], size);
+        text += size;
+    }
+    copy[count] = NULL;
+    return copy;
+}
+
+enum cs_status cs_agenda_send_with(struct cs_agenda *agenda, uint64_t handle,
+                                   const char *const *headers,
+                                   struct cs_error *error)
+{
+    struct cs_app *app = cs_table_get(&agenda->apps, handle);
+    size_t count = 0;
+
+    if (!app)
+        return cs_error_set(error, CS_UNKNOWN, "no such application id");
+    if (app->headers || app->calls)
+        return cs_error_set(error, CS_STATE,
+                            "too late: it has calls or headers already");
+    for (; headers[count]; count++)
+        if (!is_header(headers[count]))
+            return cs_error_set(error, CS_SYNTAX, "not a header: %.60s",
+                                headers[count]);
+    if (count > CS_APP_HEADERS)
+        return cs_error_set(error, CS_RANGE, "at most %d headers",
+                            CS_APP_HEADERS);
+    app->headers = copy_lines(headers, count);
+    return app->headers ? CS_OK : no_memory(error);
+}
+
 /* -- who owns what -------------------------------------------------------- */
 
 /* Out of the list of changes, if it is in. */

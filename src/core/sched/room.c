@@ -155,6 +155,7 @@ static void hand_out(struct cs_agenda *agenda, struct cs_run *run,
         .job = run->call->job->handle, .application_id = app->id,
         .job_name = run->call->job->name, .url = run->call->url,
         .key = app->has_key ? app->key : NULL,
+        .headers = (const char *const *)app->headers,
         .policy = &run->call->job->policy, .scheduled_s = run->scheduled_s,
         .due = run->due, .attempt = run->attempt,
     };

@@ -68,6 +68,9 @@ enum cs_status cs_sched_redefine(struct cs_sched *sched, uint64_t job,
 enum cs_status cs_sched_open(struct cs_sched *sched,
                              const char *application_id, const uint8_t *key,
                              uint64_t *app, struct cs_error *error);
+enum cs_status cs_sched_send_with(struct cs_sched *sched, uint64_t app,
+                                  const char *const *headers,
+                                  struct cs_error *error);
 enum cs_status cs_sched_add(struct cs_sched *sched,
                             const struct cs_call_spec *spec, uint64_t *call,
                             struct cs_error *error);

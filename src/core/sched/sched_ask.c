@@ -87,6 +87,20 @@ enum cs_status cs_sched_open(struct cs_sched *sched,
     return status;
 }
 
+enum cs_status cs_sched_send_with(struct cs_sched *sched, uint64_t app,
+                                  const char *const *headers,
+                                  struct cs_error *error)
+{
+    enum cs_status status;
+
+    if (!cs_sched_is_ours(sched))
+        return cs_sched_refuse(error);
+    cs_sched_enter(sched);
+    status = cs_agenda_send_with(sched->agenda, app, headers, error);
+    cs_sched_leave(sched);
+    return status;
+}
+
 enum cs_status cs_sched_add(struct cs_sched *sched,
                             const struct cs_call_spec *spec, uint64_t *call,
                             struct cs_error *error)

@@ -130,7 +130,7 @@ void cs_sched_step(struct cs_sched *sched, int64_t step_ns,
 /* The headers of a request, into `headers` (it must not move afterwards) and
  * as a list of at most CS_HEADERS with the NULL. CS_NOMEM. A manual clock is
  * read inside the gate. */
-#define CS_HEADERS 8
+#define CS_HEADERS (8 + CS_APP_HEADERS)
 enum cs_status cs_sched_sign(const struct cs_sched *sched,
                              const struct cs_attempt *attempt,
                              struct cs_sign_headers *headers,

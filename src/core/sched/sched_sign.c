@@ -13,6 +13,7 @@ enum cs_status cs_sched_sign(const struct cs_sched *sched,
         .attempt = attempt->attempt,
     };
     enum cs_status status = cs_sign(&request, headers);
+    const char *const *more = attempt->headers;
     size_t i;
 
     if (status != CS_OK)
@@ -20,6 +21,8 @@ enum cs_status cs_sched_sign(const struct cs_sched *sched,
     list[0] = sched->user_agent;
     for (i = 0; headers->list[i]; i++)
         list[i + 1] = headers->list[i];
+    for (; more && *more; more++)
+        list[++i] = *more;
     list[i + 1] = NULL;
     return CS_OK;
 }

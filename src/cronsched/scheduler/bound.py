@@ -45,6 +45,7 @@ class BoundApplication:
         'application_id',
         'base_url',
         'handle',
+        'headers',
         'implicit',
         'planned_from',
         'registered',
@@ -61,6 +62,7 @@ class BoundApplication:
         seeds: Sequence[str] | None = None,
         *,
         implicit: bool = False,
+        headers: Sequence[str] = (),
     ) -> None:
         self.application_id = application_id
         self.site = site
@@ -72,6 +74,8 @@ class BoundApplication:
         self.base_url = base_url
         #: Nobody chose the application id: it comes from the name of a class.
         self.implicit = implicit
+        #: 'Name: value', sent with each request.
+        self.headers = tuple(headers)
         self._native: Scheduler | None = None
         self._calls = array('Q')
         self._process_id = 0
@@ -121,7 +125,9 @@ class BoundApplication:
         upper bounds of the offset. Returns the application's handle."""
         self._calls = array('Q')
         self._native, self._process_id = native, os.getpid()
-        self.handle = native.open(self.application_id, self.site.key(self.application_id))
+        self.handle = native.open(
+            self.application_id, self.site.key(self.application_id), self.headers
+        )
         self.planned_from = clock.now()
         self._add_calls(native, jobs, offsets)
         return self.handle

@@ -20,8 +20,9 @@ from collections.abc import Collection, Mapping
 from urllib.parse import quote, urlsplit
 
 from cronsched.base.hosts import is_loopback, name_of
+from cronsched.errors import ConfigurationError
 
-__all__ = ['address_of', 'is_trusted', 'name_headers', 'paths']
+__all__ = ['address_of', 'header_lines', 'is_trusted', 'name_headers', 'paths']
 
 
 def is_trusted(host: str, allowed: Collection[str]) -> bool:
@@ -61,6 +62,16 @@ def name_headers(public_url: str | None) -> dict[str, str]:
         return {}
     parts = urlsplit(public_url)
     return {'Host': parts.netloc, 'X-Forwarded-Proto': parts.scheme}
+
+
+def header_lines(headers: Mapping[str, str]) -> list[str]:
+    """As the core sends them; one without a value is not sent. Raises
+    `ConfigurationError` for what would be two."""
+    lines = [f'{name}: {value}' for name, value in headers.items() if value]
+    for line in lines:
+        if not line.isprintable() or not line.isascii():
+            raise ConfigurationError(f'{line!r} is not a header: write one line of ASCII')
+    return lines
 
 
 def _quoted(prefix: str) -> str:

@@ -31,7 +31,7 @@ from cronsched.errors import CronError
 from cronsched.jobs.settings import Settings
 from cronsched.scheduler import forks, process, uwsgi
 from cronsched.web import facts, start
-from cronsched.web.address import address_of, name_headers, paths
+from cronsched.web.address import address_of, header_lines, name_headers, paths
 from cronsched.web.diagnosis import diagnose, words
 from cronsched.web.host import KNOCK, OUTCOME_HEADER, Answered, Host
 from cronsched.web.knocking import (
@@ -82,12 +82,14 @@ class _Knocks:
             native.disarm(self.asking.pop(name))
         key = host.site.key(name)
         assert key is not None   # a host that is armed is strict
-        headers = {**name_headers(settings.public_url), **host.headers}
-        headers[APPLICATION_HEADER] = quote(name, safe='')
+        headers = {
+            **name_headers(settings.public_url), **host.headers,
+            APPLICATION_HEADER: quote(name, safe=''),
+        }
         self.targets[name] = native.arm(
             name, key, process.lease_directory(settings),
             paths(host.url_of(KNOCK), public_url=settings.public_url),
-            [f'{header}: {value}' for header, value in headers.items() if value],
+            header_lines(headers),
             uwsgi.addresses() or (),
         )
         native.permit(True)

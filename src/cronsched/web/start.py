@@ -12,6 +12,7 @@ from cronsched.base.locks import Lock
 from cronsched.jobs.registry import StartedHere
 from cronsched.scheduler import process
 from cronsched.scheduler.bound import BoundApplication
+from cronsched.web.address import header_lines, name_headers
 from cronsched.web.host import Host
 
 __all__ = ['is_started', 'start', 'stop']
@@ -52,4 +53,5 @@ def _bound(host: Host, address: str) -> BoundApplication:
         address,
         # A changed address moves no job.
         seeds=[f'{host.application_id}/{name}' for name in names],
+        headers=header_lines({**name_headers(host.site.settings.public_url), **host.headers}),
     )
