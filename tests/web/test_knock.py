@@ -19,7 +19,7 @@ import pytest
 from processes import run_python
 from servers import wait_for
 
-from cronsched._cronsched import Knock, News, Schedule, Scheduler
+from cronsched._cronsched import Knock, Schedule, Scheduler
 from cronsched.base.keys import derive_key
 from cronsched.errors import CronError
 from cronsched.scheduler import process, uwsgi
@@ -375,9 +375,9 @@ def test_no_worker_was_free(cron, caplog):
 
 
 def test_no_answer_of_any_kind_breaks_a_line_of_the_log():
-    news = News((1, 'refused', 302, URL, 'https://x\x1b]0;evil\x07/\r\nERROR', '\x1b[0m'))
-    line = words(diagnose(news), 'shop')
-    assert line.isprintable()
+    found = diagnose('refused', URL, 302, 'https://x\x1b]0;evil\x07/\r\nERROR', '\x1b[0m')
+    assert words(found, 'shop').isprintable()
+    assert words(diagnose('refused', URL, 301, 'https://[x'), 'shop').isprintable()
 
 
 # -- help ---------------------------------------------------------------------------------

@@ -28,7 +28,9 @@ from cronsched.base.ownership import (
 )
 from cronsched.errors import ConfigurationError
 
-__all__ = ['KEY_SIZE', 'SHORTEST_SECRET', 'Key', 'Secret', 'derive_key', 'state_secret']
+__all__ = [
+    'KEY_SIZE', 'SECRET_FILE', 'SHORTEST_SECRET', 'Key', 'Secret', 'derive_key', 'state_secret',
+]
 
 KEY_SIZE: Final = 32
 SECRET_FILE: Final = 'secret'       # noqa: S105 (its name)

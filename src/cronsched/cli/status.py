@@ -29,6 +29,7 @@ from urllib.parse import quote
 
 from cronsched.base.directories import find_state_directory
 from cronsched.base.text import printable
+from cronsched.cli import doctor
 from cronsched.cli.overview import history_row, row_data, status_of, status_row
 from cronsched.cli.reasons import explain, schedule_of, time_text
 from cronsched.cli.terminal import Terminal, table
@@ -41,17 +42,21 @@ __all__ = ['add_commands']
 
 MOST_OF_ANSWER = 4096   # characters
 
-Command = Callable[[argparse.Namespace, Ledger], None]
+Command = Callable[[argparse.Namespace, Ledger], int | None]
 
 
 def add_commands(subparsers: Any) -> None:
-    """Add `status history run pause resume` to what `add_subparsers` gave."""
+    """Add `status history doctor run pause resume` to what `add_subparsers`
+    gave."""
     _add(subparsers, 'status', show_status, 'show the last run of each job', looks=True)
     history = _add(
         subparsers, 'history', show_history, 'show runs, the newest first', looks=True)
     history.add_argument('job', metavar='JOB', nargs='?', help='the name of a job; all otherwise')
     history.add_argument('-n', '--limit', type=int, default=20, help='how many (default 20)')
     history.add_argument('--at', metavar='TIME', help='why the run of this time did not happen')
+    doctor.add_options(_add(
+        subparsers, 'doctor', doctor.examine, 'ask whether applications are reached, and who '
+        'answers', looks=True))
     run = _add(subparsers, 'run', request_run, 'run a job now')
     run.add_argument('--all', action='store_true', help='for all application ids that have it')
     pause = _add(subparsers, 'pause', pause_job, 'skip the runs of a job from now on')
@@ -77,10 +82,10 @@ def _add(
     return parser
 
 
-def _call(command: Command, arguments: argparse.Namespace, looks: bool) -> None:
+def _call(command: Command, arguments: argparse.Namespace, looks: bool) -> int | None:
     ledger = _ledger(arguments, looks)
     try:
-        command(arguments, ledger)
+        return command(arguments, ledger)
     finally:
         ledger.close()
 

@@ -2,7 +2,7 @@
 
 Example::
 
-    found = diagnose(news)
+    found = diagnose('refused', 'http://127.0.0.1:8000/cronjobs/-', 403)
     words(found, 'shop', host.told(found))
 
 Each answer that is not ours is something that would have stopped a job at
@@ -15,7 +15,6 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from cronsched._cronsched import News
 from cronsched.base.text import printable
 from cronsched.web.host import Diagnosis
 
@@ -78,13 +77,15 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-def diagnose(news: News) -> Diagnosis:
-    """What stood in the way."""
+def diagnose(
+    kind: str, url: str, status: int = 0, location: str = '', outcome: str = ''
+) -> Diagnosis:
+    """What stood in the way; `kind` and the rest are those of `News`."""
     kinds = {'silent': 'no_answer', 'closed': 'not_http', 'unreached': 'unreached'}
-    kind = kinds.get(news.kind) or _kind_of(news)
+    found = kinds.get(kind) or _kind_of(status, location, outcome)
     return Diagnosis(
-        kind,   # type: ignore[arg-type]  # one of WORDS
-        news.url, news.status, printable(news.location), printable(news.outcome),
+        found,   # type: ignore[arg-type]  # one of WORDS
+        url, status, printable(location), printable(outcome),
     )
 
 
@@ -97,17 +98,17 @@ def words(found: Diagnosis, application_id: str, told: str = '') -> str:
     return f'{application_id} {what}, at {found.address}: {told or write}'
 
 
-def _kind_of(news: News) -> str:
-    if news.outcome in ('refused', 'other'):
-        return 'secret' if news.outcome == 'refused' else 'application'
-    if news.status in REDIRECTS:
-        return 'login' if _is_login(news.location) else 'redirect'
+def _kind_of(status: int, location: str, outcome: str) -> str:
+    if outcome in ('refused', 'other'):
+        return 'secret' if outcome == 'refused' else 'application'
+    if status in REDIRECTS:
+        return 'login' if _is_login(location) else 'redirect'
     by_status = {
         400: 'host', 421: 'host', 401: 'login', 403: 'refused', 404: 'not_found', 405: 'method',
     }
-    if news.status in by_status:
-        return by_status[news.status]
-    return 'error' if news.status >= 500 else 'elsewhere' if news.status < 300 else 'refused'
+    if status in by_status:
+        return by_status[status]
+    return 'error' if status >= 500 else 'elsewhere' if status < 300 else 'refused'
 
 
 def _is_login(location: str) -> bool:

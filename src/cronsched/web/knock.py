@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
-from cronsched._cronsched import Knock
+from cronsched._cronsched import Knock, News
 from cronsched.base import clock
 from cronsched.base.rates import Rate
 from cronsched.errors import CronError
@@ -127,11 +127,11 @@ class _Knocks:
             if native is not None and name in self.hosts:
                 self.look_for(native, self.hosts[name])
 
-    def report(self, news: object) -> None:
+    def report(self, news: News) -> None:
         names = {target: name for name, target in self.targets.items()}
-        host = self.hosts.get(names.get(news.target, ''))   # type: ignore[attr-defined]
+        host = self.hosts.get(names.get(news.target, ''))
         if host is not None:
-            found = diagnose(news)   # type: ignore[arg-type]
+            found = diagnose(news.kind, news.url, news.status, news.location, news.outcome)
             log.error('%s', words(found, host.application_id, host.told(found)))
 
     # -- around a fork -------------------------------------------------------
