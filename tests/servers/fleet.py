@@ -54,7 +54,7 @@ class Fleet:
         """When and which processes became owner."""
         return [
             (float(at), int(pid)) for at, pid, said in self.lines('log')
-            if 'Started cronjob thread for shop' in said
+            if ' job of shop at ' in said
         ]
 
     def first_tick(self, after: float = 0.0, seconds: float = PATIENCE) -> tuple[float, int]:

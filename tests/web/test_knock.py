@@ -380,6 +380,18 @@ def test_no_answer_of_any_kind_breaks_a_line_of_the_log():
     assert words(diagnose('refused', URL, 301, 'https://[x'), 'shop').isprintable()
 
 
+# -- what is said at start ------------------------------------------------------------------
+
+
+def test_the_owner_says_one_line(cron, caplog):
+    caplog.set_level(logging.INFO, 'cronsched')
+    cron.job('0 12 * * *', name='report')(lambda: None)
+    knock.answer(cron, headers_for(cron))
+    wait_for(lambda: '2 jobs of shop at http://127.0.0.1:8000, next report ' in caplog.text)
+    assert 'see `cronsched status`' in caplog.text
+    assert 'cronjob thread' not in caplog.text
+
+
 # -- help ---------------------------------------------------------------------------------
 
 

@@ -88,6 +88,11 @@ class BoundApplication:
     def urls(self) -> list[str]:
         return self._urls.split('\n') if self._urls else []
 
+    @property
+    def has_own_seeds(self) -> bool:
+        """Whether it is of an adapter with readable paths."""
+        return self._seeds is not None
+
     def titles(self) -> list[str]:
         """The jobs for the log: where they are called, by name. The last part
         of a URL may be signed, and then whoever knows it may run the job."""

@@ -28,6 +28,7 @@ from cronsched.scheduler.catchup import Gap
 from cronsched.scheduler.missed import MissedRuns
 from cronsched.scheduler.safe_log import say
 from cronsched.scheduler.state import State
+from cronsched.scheduler.summary import summary
 from cronsched.scheduler.takeover import Gaps, Prepared, code_root, reach_of
 from cronsched.scheduler.words import name
 
@@ -93,7 +94,10 @@ class Ownership:
             return self._state.apps[handle]
 
     def _take_over(self, app: BoundApplication, since: float) -> None:
-        say(logging.INFO, 'Started cronjob thread for %s', printable(app.application_id))
+        if app.has_own_seeds:
+            say(logging.INFO, '%s', summary(app))
+        else:   # as the original says it
+            say(logging.INFO, 'Started cronjob thread for %s', printable(app.application_id))
         if log.isEnabledFor(logging.DEBUG):
             for job in app.registered:
                 say(logging.DEBUG, 'Enabled %s', name(app, job))
