@@ -76,6 +76,11 @@ class CronApp(morepath.App):
         return f'{type(self).__module__}.{type(self).__qualname__}'
 
     @property
+    def has_implicit_id(self) -> bool:
+        """Whether nobody has chosen the application id."""
+        return type(self).application_id is CronApp.application_id
+
+    @property
     def cronjob_site(self) -> Site:
         """What the scheduler needs of this application class; see `mounted`
         for where its settings come from."""
