@@ -49,12 +49,12 @@ from cronsched.morepath.directives import (
     CronjobDirective,
     find_job,
     is_enabled,
-    make_tween,
     respond,
     start,
 )
 from cronsched.morepath.job import Job, register_cronjob
 from cronsched.morepath.mounted import site_of_app
+from cronsched.morepath.tween import make_tween
 from cronsched.scheduler.reporter import CRONJOB_MAX_DURATION
 from cronsched.scheduler.site import Site
 from cronsched.web.facts import is_test
@@ -128,7 +128,7 @@ def _make_tween(hear: Hearing, app: Any, handler: Any) -> Any:
         if is_enabled(app):
             start(request.app, lambda: request)
 
-    return make_tween(handler, begin)
+    return make_tween(app, handler, begin)
 
 
 def _outermost(framework: Any) -> Any:

@@ -13,13 +13,14 @@ error: in the path and in the ledger, the name is the job.
 from __future__ import annotations
 
 import inspect
-import os
+import weakref
 from typing import Any
 
+from cronsched.base.forks import mark
 from cronsched.errors import DuplicateJobError
 from cronsched.jobs.job import Job
 
-__all__ = ['StartedHere', 'jobs_of', 'place_of', 'prepare', 'register']
+__all__ = ['StartedHere', 'here', 'jobs_of', 'place_of', 'prepare', 'register']
 
 
 class StartedHere(dict[str, Any]):
@@ -28,13 +29,24 @@ class StartedHere(dict[str, Any]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.process_id = os.getpid()
+        _all[id(self)] = self
 
     def __contains__(self, application_id: object) -> bool:
-        if self.process_id != os.getpid():
-            self.clear()
-            self.process_id = os.getpid()
+        if not here[0]:
+            _forget_inherited()
         return super().__contains__(application_id)
+
+
+#: In a child 0, until what it inherited is forgotten.
+here = mark()
+
+_all: weakref.WeakValueDictionary[int, StartedHere] = weakref.WeakValueDictionary()
+
+
+def _forget_inherited() -> None:
+    for started in [*_all.values()]:
+        started.clear()
+    here[0] = 1
 
 
 def prepare(registry: Any) -> None:

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -44,12 +44,12 @@ from cronsched.morepath.directives import (
     CronjobDirective,
     find_job,
     is_enabled,
-    make_tween,
     respond,
     start,
 )
 from cronsched.morepath.job import Job
 from cronsched.morepath.mounted import site_of_app
+from cronsched.morepath.tween import make_tween
 from cronsched.scheduler import uwsgi
 from cronsched.scheduler.site import Site
 from cronsched.web.address import is_trusted
@@ -69,7 +69,7 @@ class CronApp(morepath.App):
         cronjob = cronjob_directive()
     _cronjob = dectate.directive(CronjobAction)
 
-    @property
+    @cached_property
     def application_id(self) -> str:
         """Who the jobs run for. One class may serve many: override it where
         an application is mounted once for each of its tenants."""
@@ -198,7 +198,7 @@ def cronjob_tween_factory(app: CronApp, handler: Any) -> Any:
         if isinstance(request.app, CronApp) and is_enabled(app):
             start(request.app, lambda: linker(request))
 
-    return make_tween(handler, begin)
+    return make_tween(app, handler, begin)
 
 
 def _report_host(registry: Any, host: str) -> None:

@@ -1,11 +1,11 @@
-"""How the jobs are woven into a Morepath application: the directive, and the
-tween that starts and settles. `morepath` and `onegov` are made of these.
+"""How the jobs come into a Morepath application: the directive, the answer
+to a request for a job, and the start. `morepath` and `onegov` are made of these,
+and of the tween.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -29,20 +29,17 @@ from cronsched.morepath.visitors import admission_of
 from cronsched.schedule.english import lint
 from cronsched.scheduler import deployments
 from cronsched.web import facts, functions
-from cronsched.web.receive import OUTCOME_HEADER, Answered, accept, expect, settle
+from cronsched.web.receive import Answered, accept
 from cronsched.web.wsgi import remove_credentials
 
 __all__ = [
     'CronjobAction', 'CronjobDirective', 'CronjobRegistry', 'find_job', 'is_enabled',
-    'make_tween', 'respond', 'start',
+    'respond', 'start',
 ]
 
 log = logging.getLogger('cronsched')
 
 _starting = Lock()
-
-# In the path of every job.
-JOBS = '/cronjobs/'
 
 # After jobs could not be started, seconds.
 REST = 60.0
@@ -151,61 +148,6 @@ def respond(job: Job, request: Any, response: Any) -> Any:
         functions.check_result(job.function, job.function(request))
     response.headers.update(execution.answer.headers)
     return response
-
-
-def make_tween(
-    handler: Callable[[Any], Any], begin: Callable[[Any], None]
-) -> Callable[[Any], Any]:
-    """Calls `begin` with the first requests of an application, when they were
-    handled: by then it is known which mounted application has answered. What
-    all others pay is to be measured in nanoseconds; see bench/visitor.py."""
-
-    def cronjob_tween(request: Any) -> Any:
-        if JOBS in request.environ['PATH_INFO']:
-            return attend(request)
-        response = None
-        try:
-            response = handler(request)
-            return response
-        finally:
-            if not _is_started(request.app) and not _is_missing(response):
-                begin(request)
-
-    def attend(request: Any) -> Any:
-        expect(request.environ)
-        try:
-            response = handler(request)
-        except BaseException as error:
-            settle(request.environ, 500, error)
-            raise
-        outcome = settle(request.environ, response.status_code)
-        if outcome is not None:
-            # The sender is to know that the run was claimed, and spent; and
-            # what an error handler made of an error is still a failure.
-            response.headers[OUTCOME_HEADER] = outcome
-            if outcome != 'ok' and response.status_code < 500:
-                response.status_code = 500
-        if not _is_missing(response):
-            begin(request)
-        return response
-
-    return cronjob_tween
-
-
-def _is_missing(response: Any) -> bool:
-    """A visitor may ask for any path; where there is nothing, none begins."""
-    return response is not None and response.status_code == 404
-
-
-def _is_started(app: Any) -> bool:
-    """Whether there is nothing more to do for this application id, in this
-    process; a quick look that may say no for yes."""
-    try:
-        threads = app.config.cronjob_registry.cronjob_threads
-        known = dict.__contains__(threads, app.application_id)
-        return known and threads.process_id == os.getpid()
-    except AttributeError:
-        return False   # it has no jobs
 
 
 def start(app: Any, linker: Callable[[], Any | None], *, serving: bool = True) -> None:

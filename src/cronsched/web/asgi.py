@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
+from cronsched.base.forks import process_id
 from cronsched.web import functions
 from cronsched.web.execution import CronRun, Execution, TimedOut
 from cronsched.web.host import Answer, Answered, Host
@@ -47,7 +47,6 @@ def make_asgi(
     it says that it is done."""
     start = f'{prefix}/'
     seen = 0
-    getpid = os.getpid
 
     async def first(pid: int) -> None:
         nonlocal seen
@@ -61,8 +60,8 @@ def make_asgi(
                 name = _name_of(scope, start)
                 if name is not None:
                     return await _serve(host, name, scope, receive, send)
-            if seen != getpid():
-                _keep(asyncio.create_task(first(getpid())))
+            if seen != process_id():
+                _keep(asyncio.create_task(first(process_id())))
         await application(scope, receive, send)
 
     return with_jobs

@@ -11,11 +11,11 @@ comparing a few characters. `run.request` is the environ.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
+from cronsched.base.forks import process_id
 from cronsched.web import functions
 from cronsched.web.execution import Execution
 from cronsched.web.host import Answer, Answered, Host
@@ -39,14 +39,13 @@ def make_wsgi(
     it is done."""
     start = f'{prefix}/'
     seen = 0
-    getpid = os.getpid
 
     def with_jobs(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         nonlocal seen
         if environ.get('PATH_INFO', '').startswith(start):
             return _send(_answer(host, name_of(environ, prefix), environ), start_response)
-        if seen != getpid() and begin():
-            seen = getpid()
+        if seen != process_id() and begin():
+            seen = process_id()
         return application(environ, start_response)
 
     return with_jobs

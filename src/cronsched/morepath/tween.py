@@ -1,0 +1,86 @@
+"""The tween around everything: it starts the jobs when the first visitors
+were answered, and settles the runs.
+
+Example::
+
+    @CronApp.tween_factory(over=excview_tween_factory)
+    def cronjob_tween_factory(app, handler):
+        return make_tween(app, handler, begin)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, Final
+
+from cronsched.jobs.registry import here, jobs_of
+from cronsched.web.receive import OUTCOME_HEADER, expect, settle
+
+__all__ = ['make_tween']
+
+# In the path of every job.
+JOBS: Final = '/cronjobs/'
+
+# Of a class that was not found by its mounts.
+UNKNOWN: Final = SimpleNamespace(cronjob_threads={})
+
+
+def make_tween(
+    app: Any, handler: Callable[[Any], Any], begin: Callable[[Any], None]
+) -> Callable[[Any], Any]:
+    """Calls `begin` with the first requests of an application, when they were
+    handled: by then it is known which mounted application has answered. What
+    all others pay is measured in nanoseconds; see bench/visitor.py."""
+    registries = _registries(app)
+    if not any(registries.values()):
+        return handler
+
+    def cronjob_tween(request: Any) -> Any:
+        if JOBS in request.environ['PATH_INFO']:
+            return attend(request)
+        response = None
+        try:
+            response = handler(request)
+            return response
+        finally:
+            app = request.app
+            registry = registries.get(app.__class__, UNKNOWN)
+            if registry is not None and (
+                registry.cronjob_threads.get(app.application_id) is None or not here[0]
+            ) and not _is_missing(response):
+                begin(request)
+
+    def attend(request: Any) -> Any:
+        expect(request.environ)
+        try:
+            response = handler(request)
+        except BaseException as error:
+            settle(request.environ, 500, error)
+            raise
+        outcome = settle(request.environ, response.status_code)
+        if outcome is not None:
+            # The sender is to know that the run was claimed, and spent; and
+            # what an error handler made of an error is still a failure.
+            response.headers[OUTCOME_HEADER] = outcome
+            if outcome != 'ok' and response.status_code < 500:
+                response.status_code = 500
+        if not _is_missing(response):
+            begin(request)
+        return response
+
+    return cronjob_tween
+
+
+def _registries(app: Any) -> dict[type, Any]:
+    """Of the application classes that may answer; None for one without jobs."""
+    registries: dict[type, Any] = {}
+    for each in type(app).mounted_app_classes():
+        registry = getattr(each.config, 'cronjob_registry', None)
+        registries[each] = registry if jobs_of(registry) else None
+    return registries
+
+
+def _is_missing(response: Any) -> bool:
+    """A visitor may ask for any path; where there is nothing, none begins."""
+    return response is not None and response.status_code == 404
