@@ -27,7 +27,6 @@ needs `flask[async]`, and has a loop of its own for as long as it runs.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
 from functools import partial
@@ -37,6 +36,7 @@ from urllib.parse import urlsplit
 
 from cronsched._cronsched import Zone
 from cronsched.base.extras import requires
+from cronsched.base.forks import process_id
 from cronsched.errors import ConfigurationError, OptionError
 from cronsched.jobs.job import Job
 from cronsched.web import cron as web
@@ -131,7 +131,7 @@ class FlaskHost(web.Cron):
         """What a request for a job carries is taken away before Flask opens a
         session with it, and its links are those of `public_url`; the first
         request of a process starts the jobs."""
-        start, seen, getpid = f'{self.prefix}/', 0, os.getpid
+        start, seen = f'{self.prefix}/', 0
         public = _environ_of(self.settings.public_url)
         self._serve(has_loop=True)
 
@@ -141,8 +141,8 @@ class FlaskHost(web.Cron):
                 for name in CREDENTIALS:
                     environ.pop(name, None)
                 environ.update(public)
-            elif seen != getpid() and self._begin():
-                seen = getpid()
+            elif seen != process_id() and self._begin():
+                seen = process_id()
             return application(environ, start_response)
 
         return with_jobs

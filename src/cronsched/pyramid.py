@@ -28,11 +28,11 @@ is 500 with our outcome.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from cronsched.base.extras import requires
+from cronsched.base.forks import process_id
 from cronsched.web import cron as web
 from cronsched.web import functions
 from cronsched.web.execution import expect, settle
@@ -150,14 +150,14 @@ def tween_factory(handler: Callable[[Any], Any], registry: Any) -> Callable[[Any
     """Ends the run of a request when everything else has: the transaction, and
     the exception view."""
     host: PyramidHost = registry.cronsched
-    start, seen, getpid = f'{host.prefix}/', 0, os.getpid
+    start, seen = f'{host.prefix}/', 0
 
     def cronjob_tween(request: Any) -> Any:
         nonlocal seen
         if request.environ['PATH_INFO'].startswith(start):
             return _attend(request, handler)
-        if seen != getpid() and host._begin():
-            seen = getpid()
+        if seen != process_id() and host._begin():
+            seen = process_id()
         return handler(request)
 
     return cronjob_tween

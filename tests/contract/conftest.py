@@ -8,7 +8,16 @@ import pytest
 from drivers import DRIVERS
 from not_applicable import NOT_APPLICABLE
 
+from cronsched.web import receive
+from cronsched.web.window import Window
+
 _passed: Counter[str] = Counter()
+
+
+@pytest.fixture(autouse=True)
+def fresh_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No adapter remembers the requests of another."""
+    monkeypatch.setattr(receive, '_window', Window())
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

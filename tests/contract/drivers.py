@@ -27,18 +27,25 @@ from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 import flask
 import morepath
 import uvicorn
+from fastapi import FastAPI
 from framework import make_framework
 from pyramid.config import Configurator
 from pyramid.response import Response as PyramidResponse
 from servers import served as waitress
+from starlette.applications import Starlette
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from cronsched import Cron
 from cronsched._cronsched import sign_headers
+from cronsched.fastapi import Cron as FastAPICron
 from cronsched.flask import Cron as FlaskCron
 from cronsched.ledger import Ledger
 from cronsched.morepath import CronApp
 from cronsched.pyramid import cronjob
 from cronsched.scheduler.site import Site
+from cronsched.starlette import Cron as StarletteCron
 
 # A minute of the past that every schedule of these tests has.
 SCHEDULED = int(time.time()) // 60 * 60
@@ -212,9 +219,16 @@ async def asgi_request(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await app(scope, receive, send)
+    error = None
+    try:
+        await app(scope, receive, send)
+    except Exception as raised:   # for the server's log; it was answered before
+        if not sent:
+            raise
+        error = raised
     head = {name.decode(): value.decode() for name, value in sent[0]['headers']}
-    return Reply(sent[0]['status'], head, b''.join(each.get('body', b'') for each in sent[1:]))
+    body = b''.join(each.get('body', b'') for each in sent[1:])
+    return Reply(sent[0]['status'], head, body, error)
 
 
 def http_transport(url: str) -> Send:
@@ -353,6 +367,45 @@ class FlaskDriver:
         return cron.job, lambda: cron.init_app(flask.Flask('declared'))
 
 
+class StarletteDriver:
+    """`cronsched.starlette` and `.fastapi`, under a middleware of the kind that
+    has a task of its own, called in place or by a real server."""
+
+    def __init__(self, name: str, cron: Any, make: Any, server: bool) -> None:
+        self.name, self.cron, self.make, self.server = name, cron, make, server
+
+    @contextmanager
+    def serve(
+        self, jobs: list[JobSpec], application_id: str = 'shop', **settings: Any
+    ) -> Iterator[Served]:
+        cron = self.cron(application_id, **settings)
+        for spec in jobs:
+            cron.add(spec.function, **spec.keywords())
+        app = self.make(exception_handlers={Swallowed: _starlette_page})
+        app.add_middleware(BaseHTTPMiddleware, dispatch=_pass_on)
+        app.router.routes.append(Route('/{path:path}', _starlette_page, methods=['GET', 'POST']))
+        cron.mount(app)
+        if not self.server:
+            yield Served(application_id, cron.site, asgi_transport(app), cron.url_of, _Holder())
+            return
+        with in_uvicorn(app) as url:
+            yield Served(
+                application_id, cron.site, http_transport(url), cron.url_of, _Holder(), url
+            )
+
+    def declare(self) -> tuple[Any, Callable[[], None]]:
+        cron = self.cron('shop')
+        return cron.job, lambda: cron.mount(self.make())
+
+
+async def _pass_on(request: Any, call_next: Any) -> Any:
+    return await call_next(request)
+
+
+async def _starlette_page(request: Any, error: Any = None) -> Any:
+    return PlainTextResponse(f'page {request.url.path}')
+
+
 class PyramidDriver:
     """`cronsched.pyramid`, with a default permission and an exception view."""
 
@@ -483,6 +536,10 @@ DRIVERS: dict[str, Any] = {
         CronDriver('asgi-uvicorn', 'asgi', server=True),
         FlaskDriver('flask', server=False),
         FlaskDriver('flask-waitress', server=True),
+        StarletteDriver('starlette', StarletteCron, Starlette, server=False),
+        StarletteDriver('starlette-uvicorn', StarletteCron, Starlette, server=True),
+        StarletteDriver('fastapi', FastAPICron, FastAPI, server=False),
+        StarletteDriver('fastapi-uvicorn', FastAPICron, FastAPI, server=True),
         PyramidDriver(),
         MorepathDriver('morepath', lambda: CronApp),
         MorepathDriver('onegov', onegov),

@@ -12,6 +12,8 @@ GET = 'its jobs are called by GET, as in the original'
 REQUEST = 'its argument is the request, as in the original'
 BY_REGISTRY = 'the names it takes are those of a path it signs'
 
+STARLETTE = ('starlette', 'starlette-uvicorn', 'fastapi', 'fastapi-uvicorn')
+
 _NONE: dict[str, tuple[str, list[str]]] = {
     'test_an_unknown_name_that_is_rightly_signed_is_not_found': (
         SIGNED_PATH, ['morepath', 'onegov']),
@@ -24,19 +26,22 @@ _NONE: dict[str, tuple[str, list[str]]] = {
     'test_an_exit_ends_the_run_as_failed_and_goes_on_to_the_server': (
         DEAF, ['wsgi-waitress', 'flask-waitress']),
     'test_a_forked_process_answers_as_its_parent': (
-        THREAD, ['wsgi-waitress', 'asgi-uvicorn', 'flask-waitress']),
+        THREAD, ['wsgi-waitress', 'asgi-uvicorn', 'flask-waitress', 'starlette-uvicorn',
+                 'fastapi-uvicorn']),
     'test_a_query_is_refused': (QUERY, ['morepath', 'onegov']),
     'test_a_query_does_not_reach_the_function': (
         'it is refused',
-        ['wsgi', 'wsgi-waitress', 'asgi', 'asgi-uvicorn', 'flask', 'flask-waitress', 'pyramid']),
+        ['wsgi', 'wsgi-waitress', 'asgi', 'asgi-uvicorn', *STARLETTE, 'flask', 'flask-waitress',
+         'pyramid']),
     'test_the_wrong_method_is_refused_without_a_word': (GET, ['onegov']),
     'test_a_function_may_take_nothing': (REQUEST, ['morepath', 'onegov']),
     'test_the_run_knows_its_request': (REQUEST, ['morepath', 'onegov']),
     'test_a_function_without_an_argument_is_an_error': (
         'it is called without one',
-        ['wsgi', 'wsgi-waitress', 'asgi', 'asgi-uvicorn', 'flask', 'flask-waitress', 'pyramid']),
+        ['wsgi', 'wsgi-waitress', 'asgi', 'asgi-uvicorn', *STARLETTE, 'flask', 'flask-waitress',
+         'pyramid']),
     'test_an_async_job_is_an_error_where_no_loop_is': (
-        'there is a loop', ['asgi', 'asgi-uvicorn', 'flask', 'flask-waitress']),
+        'there is a loop', ['asgi', 'asgi-uvicorn', *STARLETTE, 'flask', 'flask-waitress']),
     **dict.fromkeys(
         (
             'test_an_async_job_is_awaited',

@@ -162,6 +162,8 @@ def test_cookies_and_credentials_do_not_reach_the_function(driver):
 
     def cleanup(given):
         request = getattr(given, 'request', given)
+        if hasattr(request, 'scope'):   # Starlette
+            request = request.scope
         if isinstance(request, dict) and 'headers' in request:     # ASGI
             names = [name.decode() for name, _ in request['headers']]
         else:

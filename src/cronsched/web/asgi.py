@@ -25,7 +25,10 @@ from cronsched.web.host import Answer, Answered, Host
 from cronsched.web.receive import accept
 from cronsched.web.threads import in_thread, in_worker
 
-__all__ = ['await_job', 'execute', 'make_asgi']
+__all__ = [
+    'Beginning', 'await_job', 'execute', 'limited', 'make_asgi', 'may_be_raised', 'name_of',
+    'serve',
+]
 
 log = logging.getLogger('cronsched')
 
@@ -45,26 +48,37 @@ def make_asgi(
 ) -> Application:
     """`begin` is called, in a thread, with the requests of each process until
     it says that it is done."""
-    start = f'{prefix}/'
-    seen = 0
-
-    async def first(pid: int) -> None:
-        nonlocal seen
-        seen = pid
-        if not await in_thread(begin):
-            seen = 0
+    start, beginning = f'{prefix}/', Beginning(begin)
 
     async def with_jobs(scope: Scope, receive: Receive, send: Send) -> None:
         if scope['type'] == 'http':
             if start in scope['path']:
-                name = _name_of(scope, start)
+                name = name_of(scope, start)
                 if name is not None:
-                    return await _serve(host, name, scope, receive, send)
-            if seen != process_id():
-                _keep(asyncio.create_task(first(process_id())))
+                    return await serve(host, name, scope, receive, send)
+            if beginning.process_id != process_id():
+                beginning.begin_soon()
         await application(scope, receive, send)
 
     return with_jobs
+
+
+class Beginning:
+    """What the first request of a process does, in a thread of ours; again
+    with the next request until it has worked."""
+
+    def __init__(self, begin: Callable[[], bool]) -> None:
+        self._begin = begin
+        #: Where it has worked, or is under way.
+        self.process_id = 0
+
+    def begin_soon(self) -> None:
+        self.process_id = process_id()
+        _keep(asyncio.create_task(self._run()))
+
+    async def _run(self) -> None:
+        if not await in_thread(self._begin):
+            self.process_id = 0
 
 
 async def execute(execution: Execution) -> BaseException | None:
@@ -91,10 +105,16 @@ async def _call(execution: Execution, run: CronRun) -> BaseException | None:
 
 async def await_job(execution: Execution) -> None:
     """Await an `async def` job, and end it at its timeout: `TimedOut`."""
-    timeout = execution.policy.timeout
+    await limited(
+        functions.call(execution.job.function, execution.run), execution.policy.timeout
+    )
+
+
+async def limited(job: Awaitable[Any], timeout: float) -> None:
+    """Await `job`, and end it after `timeout` seconds: `TimedOut`."""
     try:
         async with asyncio.timeout(timeout) as limit:
-            await functions.call(execution.job.function, execution.run)
+            await job
     except TimeoutError as error:
         if not limit.expired():
             raise
@@ -109,13 +129,20 @@ def _error_of(function: Callable[..., Any], run: CronRun) -> BaseException | Non
     return None
 
 
+def may_be_raised(error: BaseException) -> bool:
+    """By a coroutine, without ending the loop or becoming something else."""
+    return isinstance(error, Exception) and not isinstance(
+        error, (StopIteration, StopAsyncIteration)
+    )
+
+
 def _is_cancelled() -> bool:
     """Whether somebody wants this task to end: the loop does."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
-def _name_of(scope: Scope, start: str) -> str | None:
+def name_of(scope: Scope, start: str) -> str | None:
     """The name of the job that the path is of, below where we are mounted."""
     path: str = scope['path']
     root = scope.get('root_path', '').rstrip('/')
@@ -124,14 +151,30 @@ def _name_of(scope: Scope, start: str) -> str | None:
     return path[len(start):] if path.startswith(start) else None
 
 
-async def _serve(host: Host, name: str, scope: Scope, receive: Receive, send: Send) -> None:
+async def serve(
+    host: Host,
+    name: str,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    execute: Callable[[Execution], Awaitable[BaseException | None]] = execute,
+    *,
+    raises: bool = False,
+) -> None:
+    """Answer the request for a job. `execute` ends the run and returns what was
+    raised; with `raises` an error is raised, once it is answered, for whoever
+    reports errors around us."""
     body = await _has_body(scope, receive)
-    task = asyncio.create_task(_answer(host, name, scope, body))
+    task = asyncio.create_task(_answer(host, name, scope, body, execute))
     _keep(task)
     answer, error = await asyncio.shield(task)
-    if error is not None:
-        raise error
+    if isinstance(error, (SystemExit, KeyboardInterrupt)) and not raises:
+        raise error   # a server bears it; in a task of a middleware it ends the loop
     await _send(answer, send)
+    if error is not None:
+        if raises and may_be_raised(error):
+            raise error
+        log.error('%s of %s failed', name, host.application_id, exc_info=error)
 
 
 def _keep(task: asyncio.Task[Any]) -> None:
@@ -148,10 +191,14 @@ async def _has_body(scope: Scope, receive: Receive) -> bool:
 
 
 async def _answer(
-    host: Host, name: str, scope: Scope, body: bool
+    host: Host,
+    name: str,
+    scope: Scope,
+    body: bool,
+    execute: Callable[[Execution], Awaitable[BaseException | None]],
 ) -> tuple[Answer, BaseException | None]:
-    """The answer, and what is to be raised beside it. An exit is not raised
-    here: in a task it would end the whole loop."""
+    """The answer, and what was raised. It is not raised here: an exit would
+    end the whole loop."""
     request = _without_credentials(scope)
     try:
         execution = await in_thread(
@@ -162,9 +209,7 @@ async def _answer(
     except Answered as answered:
         return answered.answer, None
     error = await execute(execution)
-    if error is not None:
-        log.error('%s of %s failed', name, host.application_id, exc_info=error)
-    return execution.answer, None if isinstance(error, Exception) else error
+    return execution.answer, error
 
 
 def _headers(scope: Scope) -> dict[str, str]:

@@ -67,6 +67,9 @@ class Cron:
     #: Whether `async def` is awaited; None until the application tells.
     has_loop: bool | None = None
 
+    #: What a job's function may take.
+    arguments: functions.Arguments = 'zero or one'
+
     def __init__(
         self,
         name: str | None = None,
@@ -117,7 +120,9 @@ class Cron:
 
     def add(self, function: Callable[..., Any], **options: Any) -> Job:
         """What the decorator does, for functions that are not decorated."""
-        job = make_job(function, loop=self.has_loop is not False, **options)
+        job = make_job(
+            function, loop=self.has_loop is not False, arguments=self.arguments, **options
+        )
         taken = self._jobs.get(job.name)
         if taken is not None:
             raise DuplicateJobError(
@@ -176,7 +181,7 @@ class Cron:
         self.application_id  # noqa: B018 (raises where there is none)
         self.has_loop = has_loop if self.has_loop is None else self.has_loop and has_loop
         for job in self._jobs.values():
-            functions.check(job.function, 'zero or one', loop=self.has_loop)
+            functions.check(job.function, self.arguments, loop=self.has_loop)
         knock.arm(self)
 
     def start(self, base_url: str | None = None) -> None:
@@ -220,10 +225,16 @@ class Cron:
             return False
 
 
-def make_job(function: Callable[..., Any], *, loop: bool, **options: Any) -> Job:
+def make_job(
+    function: Callable[..., Any],
+    *,
+    loop: bool,
+    arguments: functions.Arguments = 'zero or one',
+    **options: Any,
+) -> Job:
     """The job of a function, where every fault is an error: raises `CronError`
     for what could not run. `loop`: there is an event loop that awaits it."""
-    functions.check(function, 'zero or one', loop=loop)
+    functions.check(function, arguments, loop=loop)
     if options.get('name') is None:
         options['name'] = _name_of(function)
     job = Job(function, **options)

@@ -20,7 +20,7 @@ from __future__ import annotations
 import time
 from collections.abc import MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final
@@ -89,6 +89,10 @@ class Execution:
         if self.environ is not None and self.claim is not None:
             self.environ[EXECUTION] = self
             self._deferred = bool(self.environ.get(EXPECTED))
+
+    def set_request(self, request: Any) -> None:
+        """The framework's own, for `run.request`."""
+        self.run = replace(self.run, request=request)
 
     def defer(self) -> None:
         """The end of the `with` block is not the end of the run: `end` is

@@ -22,11 +22,12 @@ from cronsched.jobs.registry import place_of
 
 __all__ = ['Arguments', 'call', 'check', 'check_parentheses', 'check_result', 'is_async']
 
-Arguments = Literal['zero or one', 'one']
+Arguments = Literal['zero or one', 'one', 'injected']
 
 WANTED: Final[dict[Arguments, str]] = {
     'zero or one': 'a job takes nothing or one argument, the run',
     'one': 'a job takes one argument, the request',
+    'injected': 'whatever the framework can inject',
 }
 
 
@@ -81,7 +82,7 @@ def _is(function: Callable[..., Any], kind: Callable[[Any], bool]) -> bool:
 
 def _count(function: Callable[..., Any], arguments: Arguments) -> None:
     own = _signature(function)
-    if own is None:
+    if own is None or arguments == 'injected':
         return
     fewest = 0 if arguments == 'zero or one' else 1
     if not any(_binds(own, count) for count in range(fewest, 2)):
