@@ -13,7 +13,6 @@ import pytest
 from cronsched import Cron
 from cronsched.errors import SchedulerError
 from cronsched.morepath import CronApp
-from cronsched.scheduler.deployments import code_root
 from cronsched.web import start
 
 HERE = str(Path(__file__).parent)
@@ -88,8 +87,3 @@ def test_the_name_of_a_class_is_nobodys_choice():
     Explicit.commit()
     assert Implicit().has_implicit_id
     assert not Explicit().has_implicit_id
-
-
-def test_where_the_code_is(cron):
-    assert code_root(cron.jobs.values()) == HERE
-    assert code_root(()) == ''

@@ -46,6 +46,7 @@ class ApplicationBoundCronjobs(BoundApplication):
         super().__init__(
             request.app.application_id, site_of(request.app), jobs, urls,
             base_url=urls[0].rpartition('/cronjobs/')[0] if urls else '',
+            implicit=bool(getattr(request.app, 'has_implicit_id', False)),
         )
         self._jobs: tuple[Any, ...] | None = None
 

@@ -27,7 +27,6 @@ from cronsched.morepath.job import CRONJOB_ID_SALT, Job, register_cronjob
 from cronsched.morepath.mounted import enabled_of, is_enabled, settings_of
 from cronsched.morepath.visitors import admission_of
 from cronsched.schedule.english import lint
-from cronsched.scheduler import deployments
 from cronsched.web import facts, functions
 from cronsched.web.receive import Answered, accept
 from cronsched.web.wsgi import remove_credentials
@@ -174,8 +173,6 @@ def start(app: Any, linker: Callable[[], Any | None], *, serving: bool = True) -
             request = linker()
             if request is not None:
                 bound = ApplicationBoundCronjobs(request, jobs.values())
-                if getattr(app, 'has_implicit_id', False):
-                    deployments.check(bound)
                 registry.cronjob_threads[app.application_id] = bound
                 bound.start()
         except Exception as error:

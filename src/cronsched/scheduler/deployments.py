@@ -12,16 +12,12 @@ next release of it. Who chose an id may run it in two places (blue and green).
 
 from __future__ import annotations
 
-import inspect
-import os
-from collections.abc import Iterable
-
 from cronsched.base.text import printable
 from cronsched.errors import SchedulerError
-from cronsched.jobs.job import Job
 from cronsched.scheduler.bound import BoundApplication
+from cronsched.scheduler.takeover import code_root
 
-__all__ = ['check', 'code_root']
+__all__ = ['check']
 
 
 def check(bound: BoundApplication) -> None:
@@ -29,7 +25,7 @@ def check(bound: BoundApplication) -> None:
     another directory and at another address, and `LedgerError` if nobody can
     say."""
     ledger = bound.site.ledger
-    if ledger is None:
+    if ledger is None or not bound.implicit:
         return
     owner = ledger.owners([bound.application_id]).get(bound.application_id)
     if owner is None or not owner.alive:
@@ -40,13 +36,3 @@ def check(bound: BoundApplication) -> None:
             f'{printable(owner.address)} by pid {owner.pid}: give one of the two another '
             'application id (CRONSCHED_APPLICATION_ID), or both the same by name'
         )
-
-
-def code_root(jobs: Iterable[Job]) -> str:
-    """The directory that all the code of these jobs is in; '' if there is none."""
-    codes = (getattr(inspect.unwrap(job.function), '__code__', None) for job in jobs)
-    files = {str(code.co_filename) for code in codes if code}
-    try:
-        return os.path.commonpath([os.path.dirname(os.path.abspath(each)) for each in files])
-    except ValueError:
-        return ''

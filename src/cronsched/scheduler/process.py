@@ -25,7 +25,7 @@ from cronsched.base.directories import private_directory, runtime_directory
 from cronsched.base.locks import Lock
 from cronsched.jobs.job import Job
 from cronsched.jobs.settings import Settings
-from cronsched.scheduler import forks, uwsgi
+from cronsched.scheduler import deployments, forks, uwsgi
 from cronsched.scheduler.bound import BoundApplication
 from cronsched.scheduler.reporter import Reporter
 from cronsched.scheduler.site import Site, close_ledgers
@@ -156,6 +156,7 @@ def service(settings: Settings) -> Service:
 def start(bound: BoundApplication) -> None:
     """Have the scheduler of this process make the calls of `bound`. Raises a
     `CronError`."""
+    deployments.check(bound)
     service(bound.site.settings).open(bound)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from cronsched.base.locks import Lock
 from cronsched.jobs.registry import StartedHere
-from cronsched.scheduler import deployments, process
+from cronsched.scheduler import process
 from cronsched.scheduler.bound import BoundApplication
 from cronsched.web.address import header_lines, name_headers
 from cronsched.web.host import Host
@@ -28,8 +28,6 @@ def start(host: Host, address: str) -> None:
     with _lock:
         if host.application_id not in _started:
             bound = _bound(host, address.rstrip('/'))
-            if getattr(host, 'implicit_id', False):
-                deployments.check(bound)
             process.start(bound)
             _started[host.application_id] = bound
 
@@ -55,5 +53,6 @@ def _bound(host: Host, address: str) -> BoundApplication:
         address,
         # A changed address moves no job.
         seeds=[f'{host.application_id}/{name}' for name in names],
+        implicit=bool(getattr(host, 'implicit_id', False)),
         headers=header_lines({**name_headers(host.site.settings.public_url), **host.headers}),
     )
