@@ -38,3 +38,6 @@ USES_test_torture := $(USES_test_sched)
 EXTRA_test_http    := server.c
 EXTRA_test_sched   := server.c
 EXTRA_test_torture := server.c
+
+# Functions that a test puts in the place of ours.
+LINK_test_sched    := -Wl,--wrap=cs_thread_start

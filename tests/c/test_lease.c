@@ -26,8 +26,8 @@ static void remove_all(void)
 {
     char name[] = "lease.0";
 
-    for (int i = 0; i < CS_LEASE_FILES; i++) {
-        name[sizeof name - 2] = "0123456789abcdef"[i];
+    for (int i = 0; i <= CS_LEASE_FILES; i++) {
+        name[sizeof name - 2] = "0123456789abcdefp"[i];
         unlink(in_directory(name));
     }
     CHECK_INT(rmdir(directory), 0);
@@ -210,7 +210,7 @@ static void test_the_descriptors_end_at_exec(void)
     struct cs_lease lease = open_lease();
 
     CHECK(fcntl(lease.fd, F_GETFD) & FD_CLOEXEC);
-    for (int i = 0; i < CS_LEASE_FILES; i++)
+    for (int i = 0; i <= CS_LEASE_FILES; i++)
         CHECK(fcntl(lease.files[i].fd, F_GETFD) & FD_CLOEXEC);
     cs_lease_close(&lease);
 }
@@ -329,7 +329,7 @@ static void test_a_directory_of_another_user_is_refused(void)
         check_refused("/", CS_STATE);
 }
 
-static void test_a_linked_or_absent_directory_is_refused(void)
+static void test_a_linked_directory_is_refused(void)
 {
     char path[160];
 
@@ -339,8 +339,56 @@ static void test_a_linked_or_absent_directory_is_refused(void)
     strcat(path, "//");
     check_refused(path, CS_STATE);
     unlink(in_directory("link"));
-    check_refused(in_directory("absent"), CS_SYSTEM);
     check_refused("", CS_SYSTEM);
+    check_refused("/proc/absent/leases", CS_SYSTEM);
+}
+
+static void test_an_absent_directory_is_made_for_us_alone(void)
+{
+    struct cs_lease lease = {.fd = -1};
+    struct cs_error error;
+    struct stat found;
+    char path[160];
+    int i;
+
+    snprintf(path, sizeof path, "%s", in_directory("absent"));
+    strcat(path, "/too/");
+    CHECK_INT(cs_lease_open(&lease, path, &error), CS_OK);
+    cs_lease_close(&lease);
+    for (i = 0; i <= CS_LEASE_FILES; i++) {
+        char name[200];
+
+        snprintf(name, sizeof name, "%s/lease.%c", path,
+                 "0123456789abcdefp"[i]);
+        CHECK_INT(unlink(name), 0);
+    }
+    CHECK_INT(stat(path, &found), 0);
+    CHECK_INT(found.st_mode & 0777, 0700);
+    CHECK_INT(rmdir(path), 0);
+    CHECK_INT(stat(in_directory("absent"), &found), 0);
+    CHECK_INT(found.st_mode & 0777, 0700);
+    CHECK_INT(rmdir(in_directory("absent")), 0);
+}
+
+static void test_others_are_seen_to_come_change_and_go(void)
+{
+    struct cs_lease lease = open_lease(), other;
+    uint64_t alone = cs_lease_others(&lease), with, changed;
+
+    CHECK_INT(alone, 0);
+    other = open_lease();
+    with = cs_lease_others(&lease);
+    CHECK(with != alone);
+    CHECK_INT(cs_lease_others(&lease), with);
+    CHECK(cs_lease_others(&other) != 0);
+    cs_lease_announce(&other);
+    changed = cs_lease_others(&lease);
+    CHECK(changed != with && changed != alone);
+    cs_lease_announce(&lease);
+    CHECK_INT(cs_lease_others(&lease), changed);
+    cs_lease_close(&other);
+    CHECK_INT(cs_lease_others(&lease), alone);
+    cs_lease_close(&lease);
 }
 
 /* -- positions ------------------------------------------------------------ */
@@ -447,7 +495,9 @@ int main(void)
     test_a_file_that_others_can_open_is_refused();
     test_a_directory_that_others_can_write_is_refused();
     test_a_directory_of_another_user_is_refused();
-    test_a_linked_or_absent_directory_is_refused();
+    test_a_linked_directory_is_refused();
+    test_an_absent_directory_is_made_for_us_alone();
+    test_others_are_seen_to_come_change_and_go();
     test_each_application_id_has_its_own_position();
     test_one_lease_holds_ten_thousand_positions();
     test_a_lease_closes_twice();

@@ -7,8 +7,10 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -17,6 +19,7 @@
 
 #include "check.h"
 #include "core/base/mem.h"
+#include "core/base/thread.h"
 #include "server.h"
 
 #define S CS_NS_PER_S
@@ -97,6 +100,17 @@ static uint64_t add(struct cs_sched *sched, uint64_t app, uint64_t job,
 
     CHECK_INT(cs_sched_add(sched, &spec, &call, NULL), CS_OK);
     return call;
+}
+
+/* An application id with a call that is not due for long. */
+static uint64_t open_called(struct cs_sched *sched, const char *id)
+{
+    struct cs_policy policy = policy_of(1000);
+    uint64_t app = open_app(sched, id);
+
+    (void)add(sched, app, define(sched, "0 0 1 1 *", &policy), "http://x/",
+              -1);
+    return app;
 }
 
 /* The next event of that kind, of that call unless it is 0; others are
@@ -243,7 +257,7 @@ static void test_calls_are_sent_on_time_and_never_early(void)
     struct cs_sched_options options = {.limits = {100, 100}};
     struct cs_sched *sched = make(&options);
     struct cs_policy policy = policy_of(5000);
-    uint64_t job, app = open_app(sched, "a");
+    uint64_t job, app = open_called(sched, "a");
     int64_t worst = 0;
     int i;
 
@@ -419,7 +433,7 @@ static void test_start_and_stop_leave_nothing_behind(void)
     for (i = 0; i < 50; i++) {
         struct cs_sched *sched = make(&options);
 
-        (void)open_app(sched, "a");
+        (void)open_called(sched, "a");
         CHECK_INT(cs_sched_start(sched, NULL), CS_OK);
         if (i % 2)
             (void)await(sched, CS_EVENT_OWNED, 0);
@@ -459,7 +473,7 @@ static void test_a_thread_that_does_not_end_is_left_to_itself(void)
     struct cs_error error;
     int tries, threads = count_entries("/proc/self/task");
 
-    (void)open_app(sched, "a");
+    (void)open_called(sched, "a");
     CHECK_INT(cs_sched_start(sched, NULL), CS_OK);
     (void)await(sched, CS_EVENT_OWNED, 0);
     stuck = true;
@@ -511,7 +525,7 @@ static void test_no_signal_lands_on_the_thread(void)
     uint64_t blocked = 0;
     size_t i;
 
-    (void)open_app(sched, "a");
+    (void)open_called(sched, "a");
     CHECK_INT(cs_sched_start(sched, NULL), CS_OK);
     (void)await(sched, CS_EVENT_OWNED, 0);
     tasks = opendir("/proc/self/task");
@@ -531,7 +545,7 @@ static void test_nothing_due_is_no_work(void)
     struct cs_policy policy = policy_of(5000);
     struct cs_sched_stats before, after;
     uint64_t job = define(sched, "0 0 1 1 *", &policy);
-    uint64_t app = open_app(sched, "a");
+    uint64_t app = open_called(sched, "a");
 
     CHECK_INT(cs_sched_start(sched, NULL), CS_OK);
     (void)await(sched, CS_EVENT_OWNED, 0);
@@ -801,6 +815,89 @@ static void test_a_fork_during_transfers_harms_neither_side(void)
     remove_directory(directory);
 }
 
+/* -- what a fork may find ------------------------------------------------- */
+
+enum cs_status __real_cs_thread_start(struct cs_thread *thread,
+                                      void (*body)(void *context),
+                                      void *context, struct cs_error *error);
+enum cs_status __wrap_cs_thread_start(struct cs_thread *thread,
+                                      void (*body)(void *context),
+                                      void *context, struct cs_error *error);
+static atomic_int starts_to_refuse;
+
+/* The linker puts this in its place: as at the limit of processes. */
+enum cs_status __wrap_cs_thread_start(struct cs_thread *thread,
+                                      void (*body)(void *context),
+                                      void *context, struct cs_error *error)
+{
+    if (starts_to_refuse > 0) {
+        starts_to_refuse--;
+        return cs_error_system(error, EAGAIN, "no thread can be started");
+    }
+    return __real_cs_thread_start(thread, body, context, error);
+}
+
+static void test_a_thread_that_cannot_start_again_is_tried_again(void)
+{
+    struct cs_sched_options options = {.manual = false};
+    const char *directory = make_directory();
+    struct cs_sched *first, *second;
+    struct cs_sched_stats stats;
+
+    options.lease_directory = directory;
+    first = make(&options);
+    second = make(&options);
+    (void)open_called(first, "a");
+    (void)open_called(second, "a");
+    CHECK_INT(cs_sched_start(first, NULL), CS_OK);
+    (void)await(first, CS_EVENT_OWNED, 0);
+    CHECK_INT(cs_sched_start(second, NULL), CS_OK);
+    starts_to_refuse = 2;
+    cs_sched_pause(first);
+    cs_sched_resume(first);
+    cs_sched_stats(first, &stats);
+    CHECK(!stats.running);
+    (void)await(second, CS_EVENT_OWNED, 0);   /* it was given back */
+    (void)await(first, CS_EVENT_FAULT, 0);
+    cs_sched_free(second);
+    (void)await(first, CS_EVENT_OWNED, 0);    /* the third one started */
+    cs_sched_stats(first, &stats);
+    CHECK(stats.running);
+    CHECK_INT(starts_to_refuse, 0);
+    cs_sched_free(first);
+    remove_directory(directory);
+}
+
+static atomic_bool makes_no_more;
+
+static void *make_and_free(void *directory)
+{
+    struct cs_sched_options options = {.lease_directory = directory};
+
+    while (!makes_no_more)
+        cs_sched_free(make(&options));
+    return NULL;
+}
+
+static void test_a_fork_while_another_thread_makes_one_closes_nothing(void)
+{
+    enum { FORKS = 1500 };
+    pthread_t thread;
+    int i, wrong = 0;
+
+    CHECK_INT(pthread_create(&thread, NULL, make_and_free, "/tmp/unused"), 0);
+    for (i = 0; i < FORKS; i++) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+            _exit(fcntl(0, F_GETFD) < 0 || fcntl(2, F_GETFD) < 0);
+        wrong += wait_for(pid) != 0;
+    }
+    makes_no_more = true;
+    pthread_join(thread, NULL);
+    CHECK_INT(wrong, 0);
+}
+
 /* -- owners --------------------------------------------------------------- */
 
 /* Another process that owns "a" until it is killed. */
@@ -818,8 +915,8 @@ static pid_t start_owner(const char *directory)
         struct cs_sched *sched = make(&options);
 
         alarm(60);
-        (void)open_app(sched, "a");
-        (void)open_app(sched, "b");
+        (void)open_called(sched, "a");
+        (void)open_called(sched, "b");
         if (cs_sched_start(sched, NULL) != CS_OK)
             _exit(1);
         (void)await(sched, CS_EVENT_OWNED, 0);
@@ -846,8 +943,8 @@ static void test_a_killed_owner_is_followed_within_a_second(void)
 
     options.lease_directory = directory;
     sched = make(&options);
-    (void)open_app(sched, "a");
-    (void)open_app(sched, "b");
+    (void)open_called(sched, "a");
+    (void)open_called(sched, "b");
     CHECK_INT(cs_sched_start(sched, NULL), CS_OK);
     CHECK_INT(cs_sched_events(sched, &event, 1, 400), 0);
     cs_sched_stats(sched, &stats);
@@ -873,8 +970,8 @@ static void test_a_stopped_owner_gives_its_leases_back(void)
     options.lease_directory = directory;
     first = make(&options);
     second = make(&options);
-    (void)open_app(first, "a");
-    (void)open_app(second, "a");
+    (void)open_called(first, "a");
+    (void)open_called(second, "a");
     CHECK_INT(cs_sched_start(first, NULL), CS_OK);
     (void)await(first, CS_EVENT_OWNED, 0);
     CHECK_INT(cs_sched_start(second, NULL), CS_OK);
@@ -891,32 +988,140 @@ static void test_a_removed_lease_file_is_noticed(void)
     const char *directory = make_directory();
     struct cs_sched *sched;
     struct cs_event event;
+    struct stat found;
 
     options.lease_directory = directory;
     sched = make(&options);
-    (void)open_app(sched, "a");
+    (void)open_called(sched, "a");
     CHECK_INT(cs_sched_start(sched, NULL), CS_OK);
     (void)await(sched, CS_EVENT_OWNED, 0);
     remove_directory(directory);
-    (void)await(sched, CS_EVENT_DISOWNED, 0);
-    event = await(sched, CS_EVENT_FAULT, 0);
-    CHECK_INT(event.kind, CS_EVENT_FAULT);
-    CHECK_INT(mkdir(directory, 0700), 0);
+    event = await(sched, CS_EVENT_OWNED, 0);   /* made and won anew */
+    CHECK_INT(event.kind, CS_EVENT_OWNED);
+    CHECK_INT(stat(directory, &found), 0);
+    CHECK_INT(found.st_mode & 0777, 0700);
+    cs_sched_free(sched);
+    remove_directory(directory);
+}
+
+/* What is above it vanishes too, and somebody is in its place for a while. */
+static void test_a_lease_that_cannot_be_made_anew_is_told_and_tried(void)
+{
+    struct cs_sched_options options = {.manual = false};
+    char parent[64], inner[128], moved[80];
+    struct cs_sched *sched;
+    int fd;
+
+    snprintf(parent, sizeof(parent), "%s", make_directory());
+    snprintf(inner, sizeof(inner), "%s/leases", parent);
+    snprintf(moved, sizeof(moved), "%s-moved", parent);
+    options.lease_directory = inner;
+    sched = make(&options);
+    (void)open_called(sched, "a");
+    CHECK_INT(cs_sched_start(sched, NULL), CS_OK);
+    (void)await(sched, CS_EVENT_OWNED, 0);
+    CHECK_INT(rename(parent, moved), 0);
+    fd = open(parent, O_CREAT | O_EXCL, 0600);
+    CHECK(fd >= 0 || errno == EEXIST);
+    if (fd >= 0) {
+        (void)await(sched, CS_EVENT_FAULT, 0);
+        close(fd);
+        CHECK_INT(unlink(parent), 0);
+    }
     (void)await(sched, CS_EVENT_OWNED, 0);
     cs_sched_free(sched);
+    remove_directory(inner);
+    remove_directory(parent);
+    snprintf(inner, sizeof(inner), "%s/leases", moved);
+    remove_directory(inner);
+    remove_directory(moved);
+}
+
+static void test_who_has_no_calls_left_gives_the_lease_up(void)
+{
+    struct cs_sched_options options = {.manual = false};
+    const char *directory = make_directory();
+    struct cs_policy policy = policy_of(1000);
+    struct cs_sched *first, *second;
+    uint64_t app, job, call;
+
+    options.lease_directory = directory;
+    first = make(&options);
+    second = make(&options);
+    app = open_app(first, "a");
+    job = define(first, "0 0 1 1 *", &policy);
+    call = add(first, app, job, "http://x/", -1);
+    CHECK_INT(cs_sched_start(first, NULL), CS_OK);
+    (void)await(first, CS_EVENT_OWNED, 0);
+    (void)open_called(second, "a");
+    CHECK_INT(cs_sched_start(second, NULL), CS_OK);
+    CHECK_INT(cs_sched_remove(first, call), CS_OK);
+    (void)await(first, CS_EVENT_DISOWNED, 0);
+    (void)await(second, CS_EVENT_OWNED, 0);
+    (void)add(first, app, job, "http://x/", -1);   /* on standby now */
+    cs_sched_free(second);
+    (void)await(first, CS_EVENT_OWNED, 0);
+    cs_sched_free(first);
+    remove_directory(directory);
+}
+
+/* One of many that another owner has becomes free. */
+static void test_one_free_id_among_many_is_found_within_a_second(void)
+{
+    enum { MANY = 20000 };
+    struct cs_sched_options options = {.manual = false};
+    const char *directory = make_directory();
+    struct cs_policy policy = policy_of(1000);
+    struct cs_sched *first, *second;
+    struct cs_sched_stats stats = {.running = false};
+    uint64_t job, other, freed = 0;
+    int64_t start;
+    char id[16];
+    int i;
+
+    options.lease_directory = directory;
+    first = make(&options);
+    second = make(&options);
+    job = define(first, "0 0 1 1 *", &policy);
+    other = define(second, "0 0 1 1 *", &policy);
+    for (i = 0; i < MANY; i++) {
+        uint64_t call;
+
+        snprintf(id, sizeof(id), "%d", i);
+        call = add(first, open_app(first, id), job, "http://x/", -1);
+        (void)add(second, open_app(second, id), other, "http://x/", -1);
+        if (i == MANY / 3)
+            freed = call;
+    }
+    CHECK_INT(cs_sched_start(first, NULL), CS_OK);
+    for (i = 0; stats.agenda.owned < MANY && i < 300; i++) {
+        usleep(100000);
+        cs_sched_stats(first, &stats);
+    }
+    CHECK_INT(stats.agenda.owned, MANY);
+    CHECK_INT(cs_sched_start(second, NULL), CS_OK);
+    usleep(1500000);
+    start = now_ns(CLOCK_MONOTONIC);
+    CHECK_INT(cs_sched_remove(first, freed), CS_OK);
+    (void)await(second, CS_EVENT_OWNED, 0);
+    fprintf(stderr, "one of 20,000: %d ms\n",
+            (int)((now_ns(CLOCK_MONOTONIC) - start) / MS));
+    CHECK(now_ns(CLOCK_MONOTONIC) - start < 3 * S);   /* sanitized */
+    cs_sched_free(first);
+    cs_sched_free(second);
     remove_directory(directory);
 }
 
 static void test_a_lease_that_cannot_be_had_is_told_at_start(void)
 {
     struct cs_sched_options options = {
-        .lease_directory = "/nonexistent/cronsched",
+        .lease_directory = "/proc/nonexistent/cronsched",
     };
     struct cs_sched *sched = make(&options);
     struct cs_error error = {.text = ""};
 
     CHECK_INT(cs_sched_start(sched, &error), CS_SYSTEM);
-    CHECK(strstr(error.text, "/nonexistent/cronsched") != NULL);
+    CHECK(strstr(error.text, "/proc/nonexistent/cronsched") != NULL);
     CHECK_INT(cs_sched_start(sched, &error), CS_SYSTEM);
     cs_sched_free(sched);
 }
@@ -1030,6 +1235,11 @@ int main(void)
     test_a_stopped_owner_gives_its_leases_back();
     test_a_removed_lease_file_is_noticed();
     test_a_lease_that_cannot_be_had_is_told_at_start();
+    test_a_lease_that_cannot_be_made_anew_is_told_and_tried();
+    test_who_has_no_calls_left_gives_the_lease_up();
+    test_one_free_id_among_many_is_found_within_a_second();
+    test_a_thread_that_cannot_start_again_is_tried_again();
+    test_a_fork_while_another_thread_makes_one_closes_nothing();
     test_any_thread_may_ask_anything();
     server_stop(&server);
     cs_zone_unref(utc);

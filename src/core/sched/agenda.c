@@ -247,6 +247,21 @@ enum cs_status cs_agenda_add(struct cs_agenda *agenda,
     return CS_OK;
 }
 
+size_t cs_agenda_called(const struct cs_agenda *agenda, uint64_t handle)
+{
+    const struct cs_app *app = cs_apps_get(agenda, handle);
+
+    return app ? app->called : 0;
+}
+
+uint64_t cs_agenda_app_of(const struct cs_agenda *agenda, uint64_t handle)
+{
+    const struct cs_call *call = cs_table_get(&agenda->calls_by_handle,
+                                              handle);
+
+    return call ? call->app->handle : 0;
+}
+
 enum cs_status cs_agenda_remove(struct cs_agenda *agenda, uint64_t handle,
                                 struct cs_wall now)
 {

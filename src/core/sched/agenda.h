@@ -250,6 +250,10 @@ struct cs_app_view {
 bool cs_agenda_each_app(const struct cs_agenda *agenda, size_t *cursor,
                         struct cs_app_view *view);
 
+/* How many calls the application id has; whose `call` is (0: nobody's). */
+size_t cs_agenda_called(const struct cs_agenda *agenda, uint64_t app);
+uint64_t cs_agenda_app_of(const struct cs_agenda *agenda, uint64_t call);
+
 /* Who owns what is state: each application id has the number of its last
  * change, and the newest number is the agenda's. The changes after number
  * `after` (0: all there are), oldest first, at most `most`; one for each

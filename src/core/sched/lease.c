@@ -19,6 +19,7 @@
 #include "core/base/mem.h"
 
 #define NAME "/lease.0"
+#define OTHERS_MOST 1024   /* processes that are looked at */
 
 _Static_assert(sizeof(off_t) == 8, "a position does not fit an off_t");
 
@@ -27,10 +28,12 @@ _Static_assert(sizeof(off_t) == 8, "a position does not fit an off_t");
  * process gives all of them back: so it must be opened once only, as here. */
 #ifdef F_OFD_SETLK
 #define SET_LOCK F_OFD_SETLK
+#define GET_LOCK F_OFD_GETLK
 #elif defined(__linux__)
 #error "Linux has F_OFD_SETLK: define _GNU_SOURCE"
 #else
 #define SET_LOCK F_SETLK
+#define GET_LOCK F_GETLK
 #endif
 
 static enum cs_status refuse(struct cs_error *error, const char *what,
@@ -92,8 +95,31 @@ static enum cs_status explain_open(int number, const char *what,
  * until the next call. */
 static const char *path_of(const struct cs_lease *lease, int index)
 {
-    lease->path[strlen(lease->path) - 1] = "0123456789abcdef"[index];
+    lease->path[strlen(lease->path) - 1] = "0123456789abcdefp"[index];
     return lease->path;
+}
+
+/* Make the directories of a path that are missing, for us alone. What goes
+ * wrong shows when the last one is opened. */
+static void make_directories(char *path)
+{
+    char *at = path;
+
+    if (!*path)
+        return;
+    do {
+        at = strchr(at + 1, '/');
+        if (at)
+            *at = '\0';
+        (void)mkdir(path, 0700);
+        if (at)
+            *at = '/';
+    } while (at);
+}
+
+static int open_path(const char *path)
+{
+    return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 static int open_directory(const char *directory, size_t size)
@@ -105,7 +131,11 @@ static int open_directory(const char *directory, size_t size)
         errno = ENOMEM;
         return -1;
     }
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    fd = open_path(path);
+    if (fd < 0 && errno == ENOENT) {
+        make_directories(path);
+        fd = open_path(path);
+    }
     cs_mem_free(path);
     return fd;
 }
@@ -139,7 +169,7 @@ static enum cs_status open_all(struct cs_lease *lease, const char *directory,
     if (lease->fd < 0)
         return explain_open(errno, "lease directory", directory, error);
     status = check_directory(lease->fd, directory, error);
-    for (int i = 0; !status && i < CS_LEASE_FILES; i++)
+    for (int i = 0; !status && i <= CS_LEASE_FILES; i++)
         status = open_file(lease, i, error);
     return status;
 }
@@ -147,26 +177,28 @@ static enum cs_status open_all(struct cs_lease *lease, const char *directory,
 enum cs_status cs_lease_open(struct cs_lease *lease, const char *directory,
                              struct cs_error *error)
 {
-    struct cs_lease made = {.fd = -1};
+    struct cs_lease made = {.fd = -1, .presence = -1};
     enum cs_status status;
     size_t size = strlen(directory);
 
-    for (int i = 0; i < CS_LEASE_FILES; i++)
+    for (int i = 0; i <= CS_LEASE_FILES; i++)
         made.files[i].fd = -1;
     while (size > 1 && directory[size - 1] == '/')
         size--;   /* "link/" would be followed */
     status = open_all(&made, directory, size, error);
-    if (status)
+    if (status) {
         cs_lease_close(&made);
-    else
-        *lease = made;
-    return status;
+        return status;
+    }
+    cs_lease_announce(&made);
+    *lease = made;
+    return CS_OK;
 }
 
 void cs_lease_close(struct cs_lease *lease)
 {
     /* Nothing was written: a close that fails loses nothing. */
-    for (int i = 0; lease->fd >= 0 && i < CS_LEASE_FILES; i++)
+    for (int i = 0; lease->fd >= 0 && i <= CS_LEASE_FILES; i++)
         if (lease->files[i].fd >= 0)
             (void)close(lease->files[i].fd);
     if (lease->fd >= 0)
@@ -197,15 +229,20 @@ static int index_of(int64_t position)
 }
 
 /* 0 or an errno. */
-static int set_lock(const struct cs_lease *lease, short type, int64_t position)
+static int set_lock_in(const struct cs_lease *lease, int index, short type,
+                       int64_t position)
 {
     struct flock lock = {.l_type = type, .l_whence = SEEK_SET,
                          .l_start = position, .l_len = 1};
 
     if (lease->fd < 0)
         return EBADF;
-    return fcntl(lease->files[index_of(position)].fd, SET_LOCK, &lock)
-        ? errno : 0;
+    return fcntl(lease->files[index].fd, SET_LOCK, &lock) ? errno : 0;
+}
+
+static int set_lock(const struct cs_lease *lease, short type, int64_t position)
+{
+    return set_lock_in(lease, index_of(position), type, position);
 }
 
 static bool is_file_current(const struct cs_lease *lease, int index)
@@ -240,11 +277,48 @@ void cs_lease_release(struct cs_lease *lease, int64_t position)
     (void)set_lock(lease, F_UNLCK, position);
 }
 
+/* -- who is there --------------------------------------------------------- */
+
+void cs_lease_announce(struct cs_lease *lease)
+{
+    int64_t before = lease->presence;
+    uint64_t bits;
+
+    /* Without chance nobody is told, and finds what is free by himself. */
+    if (getentropy(&bits, sizeof bits))
+        return;
+    lease->presence = (int64_t)(bits >> 2);
+    (void)set_lock_in(lease, CS_LEASE_PRESENCE, F_WRLCK, lease->presence);
+    if (before >= 0)
+        (void)set_lock_in(lease, CS_LEASE_PRESENCE, F_UNLCK, before);
+}
+
+/* The kernel names one lock of others in a range at a time. */
+uint64_t cs_lease_others(const struct cs_lease *lease)
+{
+    struct flock lock = {.l_whence = SEEK_SET};
+    uint64_t sum = 0;
+
+    if (lease->fd < 0)
+        return 0;
+    for (int i = 0; i < OTHERS_MOST; i++) {
+        off_t from = lock.l_start + lock.l_len;
+
+        lock = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET,
+                              .l_start = from};
+        if (fcntl(lease->files[CS_LEASE_PRESENCE].fd, GET_LOCK, &lock)
+            || lock.l_type == F_UNLCK || lock.l_len <= 0)
+            break;
+        sum += (uint64_t)lock.l_start;
+    }
+    return sum;
+}
+
 bool cs_lease_is_current(const struct cs_lease *lease)
 {
     if (lease->fd < 0)
         return false;
-    for (int i = 0; i < CS_LEASE_FILES; i++)
+    for (int i = 0; i <= CS_LEASE_FILES; i++)
         if (!is_file_current(lease, i))
             return false;
     return true;

@@ -20,6 +20,7 @@
 #include "core/base/status.h"
 
 #define CS_LEASE_FILES 16
+#define CS_LEASE_PRESENCE 16   /* one more file: who is there */
 
 struct cs_lease_file {
     int fd;            /* Owned. */
@@ -30,15 +31,17 @@ struct cs_lease {
     char *path;        /* Owned: of the first file. */
     int fd;            /* Owned: the directory; -1 when closed, and then
                           `files` means nothing. */
-    struct cs_lease_file files[CS_LEASE_FILES];
+    struct cs_lease_file files[CS_LEASE_FILES + 1];
+    int64_t presence;  /* our byte in the last file; -1 for none */
 };
 
-/* `directory` exists, is ours, no symbolic link, and nobody else can write to
- * it: checked (CS_STATE says what is wrong). Opens or makes in it lease.0 to
- * lease.f with O_NOFOLLOW | O_CLOEXEC, 0600, no truncation; one that others
- * can open is refused (CS_STATE), for they could lock it. CS_SYSTEM, CS_NOMEM.
- * Writes `lease` only on success. No other function but cs_lease_close opens
- * or closes a descriptor. */
+/* `directory` is made, with its parents, 0700, where it is missing: what
+ * removes it (the end of a login) may do so any time. It is ours, no symbolic
+ * link, and nobody else can write to it: checked (CS_STATE says what is
+ * wrong). Opens or makes in it lease.0 to lease.f with O_NOFOLLOW | O_CLOEXEC,
+ * 0600, no truncation, and lease.p; one that others can open is refused (CS_STATE), for
+ * they could lock it. CS_SYSTEM, CS_NOMEM. Writes `lease` only on success. No
+ * other function but cs_lease_close opens or closes a descriptor. */
 enum cs_status cs_lease_open(struct cs_lease *lease, const char *directory,
                              struct cs_error *error);
 
@@ -59,6 +62,14 @@ enum cs_status cs_lease_take(struct cs_lease *lease, int64_t position,
                              struct cs_error *error);
 
 void cs_lease_release(struct cs_lease *lease, int64_t position);
+
+/* Each process that opened a lease holds one byte of lease.p, at a position of
+ * chance. When it dies the byte is gone, and when it releases something it
+ * takes another: so a look at one short list tells whether anything may have
+ * become free. announce: take another byte. others: a number that changes when
+ * the bytes of others do. */
+void cs_lease_announce(struct cs_lease *lease);
+uint64_t cs_lease_others(const struct cs_lease *lease);
 
 /* Are the files at their paths still those that we hold? False when one was
  * unlinked or replaced: then its positions are lost, and the caller opens

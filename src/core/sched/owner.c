@@ -1,7 +1,7 @@
-/* Standby is cheap: while every seat is ours, nothing is tried, and once a
- * second one look tells whether the lease file is still the one we hold.
- * The descriptor changes only inside the fork guard, for a forked child must
- * find it whole to close it.
+/* Standby is cheap: while every seat is ours, nothing is tried, else a few;
+ * and once a second one look tells whether the lease files are still those
+ * that we hold. The descriptors change only inside the fork guard, for a
+ * forked child must find them whole to close them.
  */
 #include "core/sched/owner.h"
 
@@ -19,6 +19,7 @@ enum cs_status cs_owner_init(struct cs_owner *owner, const char *directory)
 {
     memset(owner, 0, sizeof(*owner));
     owner->lease.fd = -1;
+    owner->changed_first = owner->changed_last = CS_NO_SEAT;
     if (!directory)
         return CS_OK;
     owner->directory = cs_mem_copy(directory, strlen(directory));
@@ -81,6 +82,53 @@ void cs_owner_seat(struct cs_owner *owner, const struct cs_seat *seat)
     owner->seats[owner->count++] = *seat;
 }
 
+/* -- what has changed ----------------------------------------------------- */
+
+static void list_changed(struct cs_owner *owner, size_t index)
+{
+    struct cs_seat *seat = &owner->seats[index];
+
+    if (seat->changed)
+        return;
+    seat->changed = true;
+    seat->next = CS_NO_SEAT;
+    *(owner->changed_first == CS_NO_SEAT
+      ? &owner->changed_first
+      : &owner->seats[owner->changed_last].next) = index;
+    owner->changed_last = index;
+}
+
+static void unlist_first(struct cs_owner *owner)
+{
+    struct cs_seat *seat = &owner->seats[owner->changed_first];
+
+    seat->changed = false;
+    owner->changed_first = seat->next;
+}
+
+/* Application ids are never closed, so their handles count up. */
+static size_t seat_of(const struct cs_owner *owner, uint64_t app)
+{
+    size_t index = (size_t)(app & UINT32_MAX);
+
+    while (index > 0 && (index >= owner->count
+                         || owner->seats[index].app != app))
+        index--;
+    return owner->count && owner->seats[index].app == app ? index
+                                                          : CS_NO_SEAT;
+}
+
+void cs_owner_want(struct cs_owner *owner, uint64_t app, bool wanted)
+{
+    size_t index = seat_of(owner, app);
+
+    if (index == CS_NO_SEAT || owner->seats[index].wanted == wanted)
+        return;
+    owner->seats[index].wanted = wanted;
+    owner->wanted += wanted ? 1 : (size_t)-1;
+    list_changed(owner, index);
+}
+
 /* -- taking --------------------------------------------------------------- */
 
 /* CS_OK when the seat is ours now; CS_BUSY when another has it. */
@@ -103,21 +151,46 @@ static enum cs_status take(struct cs_owner *owner, struct cs_seat *seat,
     return status;
 }
 
-/* Seats that were never tried. */
-static enum cs_status take_new(struct cs_owner *owner,
-                               struct cs_agenda *agenda, struct cs_wall now,
-                               struct cs_error *error)
+static void give_back(struct cs_owner *owner, struct cs_seat *seat,
+                      struct cs_agenda *agenda, struct cs_wall now)
+{
+    (void)cs_agenda_disown(agenda, seat->app, now);   /* it is known */
+    if (owner->directory) {
+        cs_lease_release(&owner->lease, seat->position);
+        owner->gave_back = true;
+    }
+    seat->owned = false;
+    owner->owned--;
+}
+
+/* What was given back is told once, for all of it. */
+static void announce(struct cs_owner *owner)
+{
+    if (owner->gave_back)
+        cs_lease_announce(&owner->lease);
+    owner->gave_back = false;
+}
+
+/* Seats that were not wanted before, or are not any more. */
+static enum cs_status take_changed(struct cs_owner *owner,
+                                   struct cs_agenda *agenda,
+                                   struct cs_wall now, struct cs_error *error)
 {
     int tries = 0;
 
-    while (owner->tried < owner->count && tries++ < TRIES_MOST) {
-        enum cs_status status = take(owner, &owner->seats[owner->tried],
-                                     agenda, now, error);
+    while (owner->changed_first != CS_NO_SEAT && tries++ < TRIES_MOST) {
+        struct cs_seat *seat = &owner->seats[owner->changed_first];
+        enum cs_status status = CS_OK;
 
+        if (seat->owned && !seat->wanted)
+            give_back(owner, seat, agenda, now);
+        else if (!seat->owned && seat->wanted)
+            status = take(owner, seat, agenda, now, error);
         if (status != CS_OK && status != CS_BUSY)
             return status;
-        owner->tried++;
+        unlist_first(owner);
     }
+    announce(owner);
     return CS_OK;
 }
 
@@ -126,28 +199,24 @@ static enum cs_status take_free(struct cs_owner *owner,
                                 struct cs_agenda *agenda,
                                 struct cs_wall now, struct cs_error *error)
 {
-    size_t seen, tries = 0;
-    size_t around = owner->sweep ? owner->sweep : owner->count;
-    bool won = false;
+    size_t tries = 0;
 
-    for (seen = 0; seen < around && tries < TRIES_MOST; seen++) {
+    while (owner->sweep > 0 && tries < TRIES_MOST) {
         struct cs_seat *seat;
         enum cs_status status;
 
         owner->cursor = owner->cursor < owner->count ? owner->cursor : 0;
         seat = &owner->seats[owner->cursor++];
-        if (seat->owned)
+        owner->sweep--;
+        if (seat->owned || !seat->wanted)
             continue;
         status = take(owner, seat, agenda, now, error);
         if (status != CS_OK && status != CS_BUSY)
             return status;
-        won |= status == CS_OK;
+        if (status == CS_OK)
+            owner->sweep = owner->count;   /* its owner has died */
         tries++;
     }
-    if (owner->sweep)
-        owner->sweep -= seen;
-    else if (won)
-        owner->sweep = owner->count;
     return CS_OK;
 }
 
@@ -164,8 +233,10 @@ static void disown_all(struct cs_owner *owner, struct cs_agenda *agenda,
         if (seat->owned)
             (void)cs_agenda_disown(agenda, seat->app, now);   /* known */
         seat->owned = false;
+        if (seat->wanted)
+            list_changed(owner, i);
     }
-    owner->owned = owner->tried = owner->sweep = 0;
+    owner->owned = owner->sweep = 0;
 }
 
 /* The file at the path is another one: what we hold guards nothing. */
@@ -197,14 +268,25 @@ static enum cs_status keep_lease(struct cs_owner *owner,
 
 static bool has_standby(const struct cs_owner *owner)
 {
-    return owner->owned < owner->count;
+    return owner->owned < owner->wanted;
+}
+
+/* How many seats to try now: all when another process has gone or has given
+ * something back, else some. */
+static size_t to_try(struct cs_owner *owner)
+{
+    uint64_t others = owner->directory ? cs_lease_others(&owner->lease) : 0;
+    bool changed = others != owner->others;
+
+    owner->others = others;
+    return changed || owner->count < TRIES_MOST ? owner->count : TRIES_MOST;
 }
 
 static enum cs_status take_turn(struct cs_owner *owner,
                                 struct cs_agenda *agenda, struct cs_wall now,
                                 struct cs_mono mono, struct cs_error *error)
 {
-    enum cs_status status = take_new(owner, agenda, now, error);
+    enum cs_status status = take_changed(owner, agenda, now, error);
 
     if (status != CS_OK || !has_standby(owner)) {
         owner->sweep = 0;
@@ -214,6 +296,7 @@ static enum cs_status take_turn(struct cs_owner *owner,
         if (mono.ns < owner->next_try.ns)
             return CS_OK;
         owner->next_try.ns = mono.ns + TRY_EVERY_NS;
+        owner->sweep = to_try(owner);
     }
     return take_free(owner, agenda, now, error);
 }
@@ -240,11 +323,11 @@ struct cs_mono cs_owner_next(const struct cs_owner *owner)
 {
     int64_t next_ns = INT64_MAX;
 
-    if (owner->sweep || owner->tried < owner->count)
+    if (owner->sweep || owner->changed_first != CS_NO_SEAT)
         next_ns = INT64_MIN;
     else if (has_standby(owner))
         next_ns = owner->next_try.ns;
-    if (owner->directory && owner->count && owner->next_check.ns < next_ns)
+    if (owner->directory && owner->wanted && owner->next_check.ns < next_ns)
         next_ns = owner->next_check.ns;
     return (struct cs_mono){next_ns < owner->not_before.ns
                             ? owner->not_before.ns : next_ns};

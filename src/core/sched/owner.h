@@ -1,6 +1,9 @@
 /* Which application ids are ours: a seat for each, taken by the lease. Losers
- * stay on standby and try again four times a second; when one seat is won,
- * an owner has died, and all others are tried at once.
+ * stay on standby: four times a second they look whether another process has
+ * died or given something back, and then try all seats at once; some of them
+ * are tried each time in any case. A seat is wanted as
+ * long as its application id has calls; one that is not is given back, so that
+ * somebody who has calls for it may fire them.
  *
  * It tells the agenda to own and to disown; everything here runs under the
  * scheduler's mutex, the lease on the loop thread alone.
@@ -20,22 +23,27 @@
 struct cs_seat {
     uint64_t app;
     int64_t position;           /* of its byte in the lease */
-    bool owned;
+    size_t next;                /* in the list of changed ones */
+    bool wanted, owned;
     bool tried;                 /* it was ours or another's before */
+    bool changed;               /* it is in that list */
 };
 
 struct cs_owner {
     char *directory;            /* Owned; NULL: every seat is ours. */
-    struct cs_seat *seats;      /* Owned. */
+    struct cs_seat *seats;      /* Owned; in the order of their handles. */
     size_t count, capacity;
-    size_t owned;
-    size_t tried;               /* the seats from here on are new */
+    size_t wanted, owned;
+    size_t changed_first, changed_last;   /* CS_NO_SEAT for none */
     size_t cursor;              /* whose turn it is */
     size_t sweep;               /* seats still to try without a pause */
+    bool gave_back;             /* and has not said so */
+    uint64_t others;            /* cs_lease_others, when last looked */
     struct cs_mono next_try, next_check;
     struct cs_mono not_before;  /* after trouble with the lease */
     struct cs_lease lease;
 };
+#define CS_NO_SEAT SIZE_MAX
 
 /* `directory` may be NULL. CS_NOMEM. */
 enum cs_status cs_owner_init(struct cs_owner *owner, const char *directory);
@@ -51,7 +59,12 @@ enum cs_status cs_owner_reserve(struct cs_owner *owner,
                                 struct cs_seat *seat);
 void cs_owner_seat(struct cs_owner *owner, const struct cs_seat *seat);
 
-/* Take what is new and what has become free; notice when the lease was lost
+/* The application id has calls, or has none any more: acted on by the next
+ * turn. */
+void cs_owner_want(struct cs_owner *owner, uint64_t app, bool wanted);
+
+/* Take what is newly wanted and what has become free, give back what is not
+ * wanted; notice when the lease was lost
  * (all is disowned, and tried again). Bounded. An error says why the lease
  * does not work; it is tried again later. */
 enum cs_status cs_owner_turn(struct cs_owner *owner,

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,10 +22,13 @@
 #define EVENTS_LEAST 16
 #define FREE_TIMEOUT_MS 2000
 #define PAUSE_TIMEOUT_MS 2000
+#define EXIT_TIMEOUT_MS 1000
+#define REVIVE_EVERY_NS CS_NS_PER_S
 
 /* What there is once a process. */
 static struct {
-    struct cs_sched *first;   /* Borrowed; under the fork guard. */
+    struct cs_sched *first;   /* Borrowed; both under the fork guard. */
+    bool exit_watched;
 } process;
 
 /* -- fork ----------------------------------------------------------------- */
@@ -41,7 +45,7 @@ static void abandon_lease(struct cs_lease *lease)
 {
     int i;
 
-    for (i = 0; lease->fd >= 0 && i < CS_LEASE_FILES; i++)
+    for (i = 0; lease->fd >= 0 && i <= CS_LEASE_FILES; i++)
         close_descriptor(&lease->files[i].fd);
     close_descriptor(&lease->fd);
 }
@@ -83,6 +87,54 @@ static void delist(struct cs_sched *sched)
     else if (process.first == sched)
         process.first = sched->next;
     cs_fork_leave();
+}
+
+/* Ask the thread to end, and wait. False when it has not in time. */
+static bool ask_to_end(struct cs_sched *sched, enum cs_leaving leaving,
+                       int32_t timeout_ms)
+{
+    int64_t deadline = cs_gate_deadline(timeout_ms);
+    bool ended;
+
+    cs_sched_enter(sched);
+    sched->leaving = (uint8_t)leaving;
+    sched->interrupted = sched->has_events = true;
+    cs_gate_signal(&sched->gate);
+    cs_sched_wake(sched);
+    while (!sched->ended && cs_gate_wait(&sched->gate, deadline))
+        ;
+    ended = sched->ended;
+    if (!ended && leaving == CS_PAUSING)
+        sched->leaving = CS_STAYING;   /* it will go on as if not asked */
+    cs_sched_leave(sched);
+    return ended;
+}
+
+/* At exit, OpenSSL and others take themselves apart under a thread that still
+ * runs. This is registered after they were, so it comes before. One that was
+ * detached has not ended in its time, and is not waited for again. */
+static void end_at_exit(void)
+{
+    struct cs_sched *sched;
+
+    cs_fork_enter();
+    sched = process.first;
+    cs_fork_leave();
+    for (; sched; sched = sched->next)
+        if (sched->alive && !sched->detached)
+            (void)ask_to_end(sched, CS_STOPPING, EXIT_TIMEOUT_MS);
+}
+
+/* Once a process, when libcurl and what it is made of have started. */
+static enum cs_status watch_exit(struct cs_error *error)
+{
+    bool watched;
+
+    cs_fork_enter();
+    watched = process.exit_watched || atexit(end_at_exit) == 0;
+    process.exit_watched = watched;
+    cs_fork_leave();
+    return watched ? CS_OK : cs_error_set(error, CS_NOMEM, "out of memory");
 }
 
 /* -- new and free --------------------------------------------------------- */
@@ -167,6 +219,7 @@ static void set_options(struct cs_sched *sched,
     sched->clock = options->manual ? cs_clock_of_manual(&sched->manual_clock)
                                    : cs_clock_system;
     sched->owner.lease.fd = sched->loop.alarm.fd = -1;
+    sched->revive_at.ns = INT64_MAX;
 }
 
 enum cs_status cs_sched_new(const struct cs_sched_options *options,
@@ -181,9 +234,10 @@ enum cs_status cs_sched_new(const struct cs_sched_options *options,
         return cs_error_set(error, CS_NOMEM, "out of memory");
     }
     set_options(sched, options);
-    enlist(sched);
     status = fill(sched, options);
-    if (status != CS_OK) {
+    if (status == CS_OK)
+        enlist(sched);   /* whole, for a child may be forked any time */
+    else {
         destroy(sched);
         return cs_error_set(error, status, "%s", status == CS_RANGE
                             ? "too many events to keep"
@@ -275,31 +329,24 @@ static enum cs_status spawn(struct cs_sched *sched, struct cs_error *error)
     return status;
 }
 
-/* In `life`: ask the thread to end, and wait. False when it has not. */
+/* In `life`: end the thread. False when it has not ended in time. */
 static bool end_thread(struct cs_sched *sched, enum cs_leaving leaving,
                        int32_t timeout_ms)
 {
-    int64_t deadline = cs_gate_deadline(timeout_ms);
-    bool ended;
-
     if (!sched->alive)
         return true;
+    if (!ask_to_end(sched, leaving, timeout_ms))
+        return false;
+    cs_thread_join(&sched->thread);
+    sched->alive = false;
+    return true;
+}
+
+static void set_revival(struct cs_sched *sched, int64_t at_ns)
+{
     cs_sched_enter(sched);
-    sched->leaving = (uint8_t)leaving;
-    sched->interrupted = sched->has_events = true;
-    cs_gate_signal(&sched->gate);
-    cs_sched_wake(sched);
-    while (!sched->ended && cs_gate_wait(&sched->gate, deadline))
-        ;
-    ended = sched->ended;
-    if (!ended && leaving == CS_PAUSING)
-        sched->leaving = CS_STAYING;   /* it will go on as if not asked */
+    sched->revive_at.ns = at_ns;
     cs_sched_leave(sched);
-    if (ended) {
-        cs_thread_join(&sched->thread);
-        sched->alive = false;
-    }
-    return ended;
 }
 
 static enum cs_status start(struct cs_sched *sched, struct cs_error *error)
@@ -312,15 +359,47 @@ static enum cs_status start(struct cs_sched *sched, struct cs_error *error)
         return cs_error_set(error, CS_BUSY, "the last thread has not ended");
     status = cs_http_init(error);
     if (status == CS_OK)
+        status = watch_exit(error);
+    if (status == CS_OK)
         status = cs_loop_open(sched, error);
     if (status != CS_OK)
         return status;
     status = spawn(sched, error);
-    if (status == CS_OK)
+    if (status == CS_OK) {
         sched->state = CS_RUNNING;
-    else
+        set_revival(sched, INT64_MAX);
+    } else
         cs_loop_close(sched);
     return status;
+}
+
+/* In `life`: the pause is over. Where no thread can be started the leases go
+ * back, for others to have them, and it is tried again as if stopped. */
+static void go_on(struct cs_sched *sched)
+{
+    struct cs_error error;
+
+    if (spawn(sched, &error) == CS_OK) {
+        sched->state = CS_RUNNING;
+        return;
+    }
+    cs_loop_close(sched);
+    sched->state = CS_STOPPED;
+    set_revival(sched, cs_sched_mono(sched).ns + REVIVE_EVERY_NS);
+    cs_sched_enter(sched);
+    cs_sched_fault(sched, error.text);
+    cs_sched_leave(sched);
+}
+
+void cs_sched_revive(struct cs_sched *sched)
+{
+    struct cs_error error;
+
+    cs_gate_enter(&sched->life);
+    if (sched->state == CS_STOPPED && sched->pauses == 0
+        && start(sched, &error) != CS_OK)
+        set_revival(sched, cs_sched_mono(sched).ns + REVIVE_EVERY_NS);
+    cs_gate_leave(&sched->life);
 }
 
 enum cs_status cs_sched_start(struct cs_sched *sched, struct cs_error *error)
@@ -349,6 +428,7 @@ enum cs_status cs_sched_stop(struct cs_sched *sched, int32_t timeout_ms)
     if (sched->state == CS_PAUSED)
         cs_loop_close(sched);
     sched->state = CS_STOPPED;
+    set_revival(sched, INT64_MAX);
     cs_gate_leave(&sched->life);
     return ended ? CS_OK : CS_BUSY;
 }
@@ -367,21 +447,12 @@ void cs_sched_pause(struct cs_sched *sched)
 
 void cs_sched_resume(struct cs_sched *sched)
 {
-    struct cs_error error;
-
     if (!cs_sched_is_ours(sched) || sched->manual)
         return;
     cs_gate_enter(&sched->life);
     if (sched->pauses > 0)
         sched->pauses--;
-    if (sched->state == CS_PAUSED && sched->pauses == 0) {
-        if (spawn(sched, &error) == CS_OK)
-            sched->state = CS_RUNNING;
-        else {
-            cs_sched_enter(sched);
-            cs_sched_fault(sched, error.text);
-            cs_sched_leave(sched);
-        }
-    }
+    if (sched->state == CS_PAUSED && sched->pauses == 0)
+        go_on(sched);
     cs_gate_leave(&sched->life);
 }

@@ -25,7 +25,8 @@ struct cs_sched_options {
     struct cs_limits limits;
     size_t events;                /* capacity of the ring; default 8192, at
                                      least 16 */
-    const char *lease_directory;  /* NULL: own every application id at once */
+    const char *lease_directory;  /* NULL: own every application id that has
+                                     calls, at once */
     const char *user_agent;       /* NULL: "cronsched" */
     bool manual;
     struct cs_wall manual_wall;   /* where a manual clock starts */
@@ -52,7 +53,9 @@ enum cs_status cs_sched_stop(struct cs_sched *sched, int32_t timeout_ms);
 
 /* For fork: the thread ends, transfers and leases stay as they are; the resume
  * that matches the first pause starts it again. Both do nothing when there is
- * nothing to do. A thread that does not end within 2 s is left to go on. */
+ * nothing to do. A thread that does not end within 2 s is left to go on. Where
+ * the system refuses a new thread, transfers are cut and leases given back, it
+ * is not running, and whoever reads events tries again each second. */
 void cs_sched_pause(struct cs_sched *sched);
 void cs_sched_resume(struct cs_sched *sched);
 

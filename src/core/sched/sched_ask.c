@@ -52,9 +52,15 @@ enum cs_status cs_sched_redefine(struct cs_sched *sched, uint64_t job,
     return status;
 }
 
-/* A manual scheduler owns all there is, at once. */
-static void own_manually(struct cs_sched *sched)
+/* An application id that has got its first call, or lost its last one. A
+ * manual scheduler owns all that has calls, at once. */
+static void want(struct cs_sched *sched, uint64_t app)
 {
+    cs_owner_want(&sched->owner, app,
+                  cs_agenda_called(sched->agenda, app) > 0);
+    if (sched->owner.changed_first == CS_NO_SEAT)
+        return;
+    cs_sched_wake(sched);
     if (sched->manual)
         (void)cs_owner_turn(&sched->owner, sched->agenda,
                             cs_sched_wall(sched), cs_sched_mono(sched),
@@ -80,8 +86,6 @@ enum cs_status cs_sched_open(struct cs_sched *sched,
     if (status == CS_OK) {
         seat.app = *app;
         cs_owner_seat(&sched->owner, &seat);
-        own_manually(sched);
-        cs_sched_wake(sched);
     }
     cs_sched_leave(sched);
     return status;
@@ -112,6 +116,8 @@ enum cs_status cs_sched_add(struct cs_sched *sched,
     cs_sched_enter(sched);
     status = cs_agenda_add(sched->agenda, spec, cs_sched_wall(sched), call,
                            error);
+    if (status == CS_OK)
+        want(sched, spec->app);
     wake_if_sooner(sched);
     cs_sched_leave(sched);
     return status;
@@ -120,11 +126,15 @@ enum cs_status cs_sched_add(struct cs_sched *sched,
 enum cs_status cs_sched_remove(struct cs_sched *sched, uint64_t call)
 {
     enum cs_status status;
+    uint64_t app;
 
     if (!cs_sched_is_ours(sched))
         return CS_STATE;
     cs_sched_enter(sched);
+    app = cs_agenda_app_of(sched->agenda, call);
     status = cs_agenda_remove(sched->agenda, call, cs_sched_wall(sched));
+    if (status == CS_OK)
+        want(sched, app);
     cs_sched_leave(sched);
     return status;
 }
@@ -236,6 +246,7 @@ size_t cs_sched_events(struct cs_sched *sched, struct cs_event *events,
 {
     int64_t deadline;
     size_t count;
+    bool is_dead;
 
     if (!cs_sched_is_ours(sched))
         return 0;
@@ -248,7 +259,10 @@ size_t cs_sched_events(struct cs_sched *sched, struct cs_event *events,
         sched->interrupted = false;
     }
     count = read_events(sched, events, most);
+    is_dead = sched->revive_at.ns <= cs_sched_mono(sched).ns;
     cs_sched_leave(sched);
+    if (is_dead)
+        cs_sched_revive(sched);
     return count;
 }
 

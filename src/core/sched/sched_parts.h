@@ -7,13 +7,15 @@
  *   sched_sign.c    the headers of a request
  *   sched_gate.c    the gate, events, waking the thread
  *
- * An arrow goes down this list, or from sched.c to loop.c.
+ * An arrow goes down this list, or from sched.c to loop.c; sched_ask.c calls
+ * cs_sched_revive.
  *
  * Who may touch what:
  *   read only      pid, manual, limits, user_agent, clock (its functions)
  *   `gate`         agenda, ring, manual_clock, owner, http (the pointer),
  *                  asleep_*, woken, leaving, ended, detached, interrupted,
- *                  has_events, turns, faulted, told, last_read. Held for a few lines, never
+ *                  has_events, turns, faulted, told, last_read,
+ *                  revive_at. Held for a few lines, never
  *                  while sending.
  *   `life`         thread, state, pauses: held while the thread is started
  *                  or ended, and never taken by it.
@@ -79,6 +81,8 @@ struct cs_sched {
     uint64_t told;                 /* the newest change of ownership that the
                                       reader has heard of */
     struct cs_mono last_read;      /* when the reader came last */
+    struct cs_mono revive_at;      /* the thread could not be started again:
+                                      when to try; else never */
 
     struct cs_gate life;
     struct cs_thread thread;
@@ -124,6 +128,11 @@ size_t cs_sched_room(const struct cs_sched *sched, struct cs_mono now);
 /* Inside the gate: the wall clock was set. */
 void cs_sched_step(struct cs_sched *sched, int64_t step_ns,
                    struct cs_wall now);
+
+/* -- sched.c -------------------------------------------------------------- */
+
+/* Start again what could not be started after a pause; or later. */
+void cs_sched_revive(struct cs_sched *sched);
 
 /* -- sched_sign.c --------------------------------------------------------- */
 
