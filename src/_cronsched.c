@@ -267,6 +267,15 @@ static int call_resume(void *module)
     return 0;
 }
 
+/* Is this os.fork(), called by Python code of the main interpreter? Where a
+ * server forks in C, below no Python code, there may never be a next step of
+ * it; and pending calls run in the main interpreter only. */
+static int can_be_put_off(void)
+{
+    return PyEval_GetFrame() != NULL
+           && PyInterpreterState_Get() == PyInterpreterState_Main();
+}
+
 /* As the last hook after a fork this runs no bytecode, so that what it puts
  * off happens when os.fork() has counted the threads and returned. Once for
  * any number of forks: other threads may fork while the main one waits. */
@@ -277,6 +286,10 @@ static PyObject *resume_after_fork(PyObject *module,
 
     if (!state->fork_resume || atomic_exchange(&state->resuming, true))
         Py_RETURN_NONE;
+    if (!can_be_put_off()) {
+        (void)call_resume(Py_NewRef(module));   /* always 0 */
+        Py_RETURN_NONE;
+    }
     if (Py_AddPendingCall(call_resume, Py_NewRef(module)) < 0) {
         state->resuming = false;
         Py_DECREF(module);

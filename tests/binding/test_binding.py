@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, tzinfo
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cronsched import CronError, ExpressionError, Schedule
+from cronsched import CronError, ExpressionError, Schedule, SchedulerError, _cronsched
 from cronsched._cronsched import (
     Delivery,
     Scheduler,
@@ -224,3 +226,96 @@ def test_an_answer_that_was_forgotten_meanwhile_is_not_kept(
     for _ in range(3):
         Schedule('0 9 * * *', 'Europe/Zurich')
     assert asked == ['Europe/Zurich'] * 2
+
+
+# -- who owns what, and who makes which attempt ----------------------------------
+
+
+def test_ownership_is_told_as_state():
+    native = Scheduler(manual=0.5)
+    job = native.define('job', Schedule('0 0 1 1 *'))
+    apps = [native.open(f'org/{number}') for number in range(100)]
+    assert native.owned() == {}   # without a call there is nothing to own
+    calls = [native.add(app, job, 'http://127.0.0.1/') for app in apps]
+    assert native.owned() == dict.fromkeys(apps, 0.5)
+    assert [app for _, app, owned, since in native.changes() if owned] == apps
+    newest = native.stats()['ownership']
+    assert native.changes(newest) == []
+    native.advance(10)
+    native.remove(calls[7])
+    assert apps[7] not in native.owned()
+    assert [change[1:] for change in native.changes(newest)] == [(apps[7], False, 10.5)]
+    assert len(native.changes(0, 10)) == 10
+
+
+def test_a_further_attempt_is_advised_and_fired():
+    native = Scheduler(manual=0.0)
+    app = native.open('org/zug')
+    job = native.define('job', Schedule('0 * * * *'), retries=1, backoff=8, claims=True)
+    call = native.add(app, job, 'http://127.0.0.1/', offset=0)
+    native.advance(3600)
+    native.complete(native.take().run, 500)
+    ended, = (event for event in native.events() if event.kind == 'ended')
+    assert 3608 <= ended.retry_at <= 3609
+    assert native.take() is None
+    native.fire(call, 3600, attempt=2, at=ended.retry_at)
+    native.fire(call, 3600, attempt=2, at=ended.retry_at + 60)   # one and the same
+    assert native.take() is None
+    native.advance(9)
+    delivery = native.take()
+    assert (delivery.scheduled, delivery.attempt) == (3600, 2)
+    native.complete(delivery.run, 500)
+    ended, = (event for event in native.events() if event.kind == 'ended')
+    assert ended.retry_at == 0
+    with pytest.raises(SchedulerError):
+        native.fire(call, 3600, attempt=0)
+
+
+def test_what_is_due_while_the_run_before_has_no_answer_is_held():
+    native = Scheduler(manual=0.0)
+    app = native.open('org/zug')
+    job = native.define('job', Schedule('* * * * *'), claims=True)
+    call = native.add(app, job, 'http://127.0.0.1/', offset=0)
+    native.advance(60)
+    delivery = native.take()
+    native.advance(60)
+    held, = (event for event in native.events() if event.kind == 'held')
+    assert (held.call, held.scheduled) == (call, 120)
+    assert native.skip(call, 180) is False
+    assert native.skip(call, 120) is True
+    assert native.skip(call, 120) is False
+    skipped, = native.events()
+    assert (skipped.kind, skipped.detail) == ('skipped', 'its last run still executes')
+    native.complete(delivery.run, 200, outcome='ok')
+    with pytest.raises(SchedulerError):
+        native.skip(12345, 120)
+
+
+def test_an_answer_that_is_not_ours_is_no_success():
+    native = Scheduler(manual=0.0)
+    app = native.open('org/zug')
+    job = native.define('job', Schedule('* * * * *'), claims=True)
+    native.add(app, job, 'http://127.0.0.1:8080/cronjobs/job', offset=0)
+    native.advance(60)
+    native.complete(native.take().run, 200)
+    ended, = (event for event in native.events() if event.kind == 'ended')
+    assert ended.outcome == 'failed'
+    assert ended.detail.startswith('something else answers at http://127.0.0.1:8080: ')
+
+
+# -- after a fork -----------------------------------------------------------------
+
+
+def test_where_no_python_code_runs_the_fork_hook_resumes_at_once():
+    """A server that forks in C: there is no next step of Python code."""
+    resumed = []
+    _cronsched.set_fork_resume(lambda: resumed.append(threading.get_ident()))
+    try:
+        # The thread's function is the hook itself: no Python code is below it.
+        thread = _thread.start_new_thread(_cronsched.resume_after_fork, ())
+        lock = threading.Lock()
+        lock.acquire()
+        lock.acquire(timeout=1)   # the main thread takes no step
+        assert resumed == [thread]
+    finally:
+        _cronsched.set_fork_resume(None)

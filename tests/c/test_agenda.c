@@ -120,7 +120,8 @@ static void take_all(struct play *play)
 {
     struct cs_attempt attempt;
 
-    while (cs_agenda_take(play->agenda, play->wall, play->mono, &attempt) == CS_OK) {
+    while (cs_agenda_take(play->agenda, play->wall, play->mono, &attempt)
+           == CS_OK) {
         CHECK(attempt.due.ns <= play->wall.ns);
         if (play->in_flight < FLIGHTS)
             play->flights[play->in_flight++] = attempt.run;
@@ -633,14 +634,16 @@ static void test_limits_hold_and_others_are_not_delayed(void)
     play.wall.ns += 60 * S;
     CHECK(!cs_agenda_collect(play.agenda, play.wall, play.mono, 1000));
     for (i = 0; i < 3; i++) {
-        CHECK_INT(cs_agenda_take(play.agenda, play.wall, play.mono, &attempt), CS_OK);
+        CHECK_INT(cs_agenda_take(play.agenda, play.wall, play.mono, &attempt),
+                  CS_OK);
         play.flights[play.in_flight++] = attempt.run;
         /* The oldest, the newest, the oldest. */
         CHECK_TEXT(attempt.application_id, i == 1 ? "other" : "busy");
         CHECK_INT(attempt.due.ns % S,
                   (i == 1 ? 4 : i / 2) * 10 * CS_NS_PER_MS);
     }
-    CHECK_INT(cs_agenda_take(play.agenda, play.wall, play.mono, &attempt), CS_NONE);
+    CHECK_INT(cs_agenda_take(play.agenda, play.wall, play.mono, &attempt),
+              CS_NONE);
     cs_agenda_stats(play.agenda, &stats);
     CHECK_INT(stats.in_flight, 3);
     CHECK_INT(stats.waiting, 2);
@@ -837,6 +840,268 @@ static void test_application_ids_are_found_again(void)
     cs_agenda_free(play.agenda);
 }
 
+/* -- many ----------------------------------------------------------------- */
+
+/* `count` application ids with one call each, of the last job. */
+static void add_crowd(struct play *play, int count, int32_t apart_ms)
+{
+    char id[32];
+    int i;
+
+    for (i = 0; i < count; i++) {
+        snprintf(id, sizeof(id), "org/%d", i);
+        CHECK_INT(cs_agenda_open(play->agenda, id, NULL, &play->app, NULL),
+                  CS_OK);
+        (void)add(play, i * apart_ms, -1);
+        cs_agenda_own(play->agenda, play->app, false, play->wall);
+    }
+}
+
+/* Take all that may be sent; those of every tenth application id hang, the
+ * others answer at once. How many of these were sent late. */
+static int take_and_answer(struct play *play)
+{
+    struct cs_result ok = {.status = 200, .retry_after_s = -1,
+                           .outcome = "ok", .detail = ""};
+    struct cs_attempt attempt;
+    int late = 0;
+
+    while (cs_agenda_take(play->agenda, play->wall, play->mono, &attempt)
+           == CS_OK)
+        if (atoi(strchr(attempt.application_id, '/') + 1) % 10) {
+            late += play->wall.ns - attempt.due.ns > 0;
+            cs_agenda_finish(play->agenda, attempt.run, &ok, play->wall,
+                             play->mono);
+        }
+    return late;
+}
+
+/* A thousand application ids over a minute, a hundred of which never answer:
+ * their jobs pile up to their own limit and nobody else waits. */
+static void test_who_hangs_keeps_nobody_else_waiting(void)
+{
+    struct cs_limits limits = {32, 4};
+    struct cs_policy policy;
+    struct cs_agenda_stats stats;
+    struct cs_wall wall;
+    struct cs_mono mono;
+    struct play play;
+    int64_t end_ns;
+    int late = 0;
+
+    play_init(&play, &limits);
+    cs_policy_default(&policy);
+    policy.overlap = CS_OVERLAP_ALLOW;
+    define(&play, "* * * * *", &policy);
+    add_crowd(&play, 1000, 60);
+    end_ns = play.wall.ns + 600 * S;
+    while (play.wall.ns < end_ns) {
+        cs_agenda_sleep(play.agenda, &wall, &mono);
+        wall.ns = wall.ns - play.wall.ns < mono.ns - play.mono.ns
+                  ? wall.ns - play.wall.ns : mono.ns - play.mono.ns;
+        wall.ns = wall.ns > 0 ? wall.ns : 1;
+        play.wall.ns += wall.ns;
+        play.mono.ns += wall.ns;
+        while (cs_agenda_collect(play.agenda, play.wall, play.mono, 1000))
+            ;
+        late += take_and_answer(&play);
+    }
+    CHECK_INT(late, 0);
+    cs_agenda_stats(play.agenda, &stats);
+    CHECK_INT(stats.in_flight, 400);
+    CHECK(stats.in_flight - stats.lingering <= 32);
+    CHECK(stats.ended > 8000);
+    cs_agenda_free(play.agenda);
+}
+
+/* A server that answers nothing at all gets no more, for ten seconds. */
+static void test_a_server_that_answers_nothing_is_spared(void)
+{
+    struct cs_limits limits = {32, 4};
+    struct cs_policy policy;
+    struct cs_agenda_stats stats;
+    struct play play;
+    int i;
+
+    play_init(&play, &limits);
+    cs_policy_default(&policy);
+    define(&play, "0 * * * *", &policy);
+    add_crowd(&play, 1000, 0);
+    pass(&play, 3599 * S);
+    pass(&play, 9 * S);
+    cs_agenda_stats(play.agenda, &stats);
+    CHECK_INT(stats.in_flight, 32);
+    for (i = 0; i < 300; i++)
+        pass(&play, S);
+    cs_agenda_stats(play.agenda, &stats);
+    CHECK_INT(stats.in_flight, 32 * (CS_LINGER_FACTOR + 1));   /* no more */
+    cs_agenda_free(play.agenda);
+}
+
+/* The next attempt, answered at once; false when it is of `app`. */
+static bool answer_one(struct play *play, uint64_t app)
+{
+    struct cs_result ok = {.status = 200, .retry_after_s = -1,
+                           .outcome = "ok", .detail = ""};
+    struct cs_attempt attempt;
+
+    if (cs_agenda_take(play->agenda, play->wall, play->mono, &attempt)
+        != CS_OK)
+        return false;
+    cs_agenda_finish(play->agenda, attempt.run, &ok, play->wall, play->mono);
+    return attempt.app != app;
+}
+
+/* A hundred thousand at one instant, then one more of somebody else: it is
+ * not the last. All of it in turns that are bounded. */
+static void test_a_burst_does_not_starve_what_comes_after_it(void)
+{
+    enum { MANY = 100000 };
+    struct cs_limits limits = {32, 4};
+    struct cs_policy policy;
+    struct cs_agenda_stats stats;
+    struct play play;
+    uint64_t other;
+    int i;
+
+    play_init(&play, &limits);
+    cs_policy_default(&policy);
+    define(&play, "0 * * * *", &policy);
+    add_crowd(&play, MANY, 0);
+    cs_agenda_open(play.agenda, "other", NULL, &other, NULL);
+    play.app = other;
+    (void)add(&play, 1000, -1);
+    cs_agenda_own(play.agenda, other, false, play.wall);
+    play.wall.ns += 3599 * S;
+    play.mono.ns += 3599 * S;
+    while (cs_agenda_collect(play.agenda, play.wall, play.mono, 1000))
+        ;
+    for (i = 0; i < 1000; i++)
+        CHECK(answer_one(&play, other));
+    play.wall.ns += S;
+    play.mono.ns += S;
+    CHECK(!cs_agenda_collect(play.agenda, play.wall, play.mono, 1000));
+    cs_agenda_stats(play.agenda, &stats);
+    CHECK_INT(stats.waiting, MANY - 1000 + 1);
+    CHECK(!answer_one(&play, other) || !answer_one(&play, other));
+    cs_agenda_free(play.agenda);
+}
+
+/* Fire `count` times of one call and answer them all; seconds. */
+static double fire_many(int count)
+{
+    struct cs_limits limits = {32, 4};
+    struct cs_policy policy;
+    struct cs_fire_spec spec = {.attempt = 1};
+    struct play play;
+    double start;
+    int i, sent = 0;
+
+    play_init(&play, &limits);
+    cs_policy_default(&policy);
+    policy.coalesce = false;
+    policy.catch_up_s = -1;
+    cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
+    define(&play, "* * * * *", &policy);
+    spec.call = add(&play, 0, -1);
+    cs_agenda_own(play.agenda, play.app, false, play.wall);
+    start = now_s();
+    for (i = count; i > 0; i--) {
+        spec.scheduled_s = EPOCH_S - 60 * i;
+        CHECK_INT(cs_agenda_fire(play.agenda, &spec, play.wall, play.mono),
+                  CS_OK);
+    }
+    while (answer_one(&play, 0))
+        sent++;
+    CHECK_INT(sent, count);
+    cs_agenda_free(play.agenda);
+    return now_s() - start;
+}
+
+static void test_many_runs_of_one_call_cost_what_they_are_many(void)
+{
+    double few = fire_many(4000), many = fire_many(16000);
+    struct cs_limits limits = {32, 4};
+    struct cs_policy policy;
+    struct cs_fire_spec spec = {.attempt = 1};
+    struct play play;
+    int i;
+
+    for (i = 0; i < 3 && many > 10 * few; i++) {   /* others use it too */
+        few = fire_many(4000);
+        many = fire_many(16000);
+    }
+    fprintf(stderr, "4,000 runs of a call: %.1f ms, 16,000: %.1f ms\n",
+            few * 1e3, many * 1e3);
+    CHECK(many <= 10 * few);
+    play_init(&play, &limits);
+    cs_policy_default(&policy);
+    cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
+    define(&play, "* * * * *", &policy);
+    spec.call = add(&play, 0, -1);
+    cs_agenda_own(play.agenda, play.app, false, play.wall);
+    for (i = 0; i < CS_FIRED_MOST; i++) {
+        spec.scheduled_s = 60 * i;
+        (void)cs_agenda_fire(play.agenda, &spec, play.wall, play.mono);
+    }
+    spec.scheduled_s = 60 * i;
+    CHECK_INT(cs_agenda_fire(play.agenda, &spec, play.wall, play.mono),
+              CS_BUSY);
+    cs_agenda_free(play.agenda);
+}
+
+static void test_what_waits_for_room_too_long_is_missed(void)
+{
+    struct cs_limits limits = {1, 1};
+    struct cs_policy policy;
+    struct play play;
+
+    play_init(&play, &limits);
+    cs_policy_default(&policy);
+    policy.claims = false;
+    policy.catch_up_s = 100;
+    cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
+    define(&play, "* * * * *", &policy);
+    (void)add(&play, 0, -1);
+    (void)add(&play, 10, -1);
+    cs_agenda_own(play.agenda, play.app, false, play.wall);
+    pass(&play, 59 * S);
+    pass(&play, 60 * S);
+    CHECK_TEXT(play.detail, "its last run has not been answered yet");
+    pass(&play, 50 * S);
+    CHECK_TEXT(play.detail, "its last run still waits for room under "
+               "max_concurrency or max_per_application");
+    answer(&play, 200);
+    CHECK_TEXT(play.detail, "waited 109 s for room under max_concurrency or "
+               "max_per_application");
+    CHECK_TEXT(play.log, "own >60#1 -120 -120 =60:ok x60..60*1");
+    cs_agenda_free(play.agenda);
+}
+
+static void test_runs_that_may_overlap_are_bounded(void)
+{
+    struct cs_limits limits = {1, 1};
+    struct cs_policy policy;
+    struct cs_agenda_stats stats;
+    struct play play;
+    int i;
+
+    play_init(&play, &limits);
+    cs_policy_default(&policy);
+    policy.overlap = CS_OVERLAP_ALLOW;
+    policy.catch_up_s = -1;
+    cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
+    define(&play, "* * * * * *", &policy);
+    (void)add(&play, 0, -1);
+    cs_agenda_own(play.agenda, play.app, false, play.wall);
+    for (i = 0; i < 2 * CS_ALLOWED_MOST; i++)
+        pass(&play, S);
+    cs_agenda_stats(play.agenda, &stats);
+    CHECK_INT(stats.waiting + stats.in_flight, CS_ALLOWED_MOST);
+    CHECK_TEXT(play.detail, "too many of its runs are under way");
+    cs_agenda_free(play.agenda);
+}
+
 /* What the process holds, in bytes. */
 static double resident(void)
 {
@@ -887,7 +1152,8 @@ static void test_a_million_calls_fit(void)
         play.wall.ns = (EPOCH_S + 8 * 3600) * S
                        + runs / 33 * CS_NS_PER_MS;
         cs_agenda_collect(play.agenda, play.wall, play.mono, 64);
-        while (cs_agenda_take(play.agenda, play.wall, play.mono, &attempt) == CS_OK) {
+        while (cs_agenda_take(play.agenda, play.wall, play.mono, &attempt)
+               == CS_OK) {
             cs_agenda_finish(play.agenda, attempt.run, &ok, play.wall,
                              play.mono);
             runs++;
@@ -913,6 +1179,12 @@ int main(void)
     test_a_new_schedule_moves_the_calls();
     test_wrong_handles_are_errors();
     test_application_ids_are_found_again();
+    test_who_hangs_keeps_nobody_else_waiting();
+    test_a_server_that_answers_nothing_is_spared();
+    test_a_burst_does_not_starve_what_comes_after_it();
+    test_many_runs_of_one_call_cost_what_they_are_many();
+    test_what_waits_for_room_too_long_is_missed();
+    test_runs_that_may_overlap_are_bounded();
     test_a_million_calls_fit();
     cs_zone_unref(utc);
     return check_done();

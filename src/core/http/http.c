@@ -255,6 +255,11 @@ void cs_http_wake(struct cs_http *http)
     (void)curl_multi_wakeup(http->multi);
 }
 
+void cs_http_quit(struct cs_http *http)
+{
+    atomic_store(&http->sockets.quits, true);
+}
+
 enum cs_status cs_http_reap(struct cs_http *http,
                             struct cs_http_answer *answer)
 {

@@ -104,6 +104,10 @@ enum cs_status cs_http_poll(struct cs_http *http, int extra_fd,
 /* Any thread: end the current or the next poll at once. */
 void cs_http_wake(struct cs_http *http);
 
+/* Any thread: open no more connections; what is to be sent fails. So that a
+ * poll which is busy with many of them comes to an end. */
+void cs_http_quit(struct cs_http *http);
+
 /* The next answer that is ready; CS_NONE when there is none. */
 enum cs_status cs_http_reap(struct cs_http *http,
                             struct cs_http_answer *answer);

@@ -11,6 +11,7 @@
 #endif
 #endif
 #include <curl/curl.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -32,6 +33,7 @@ struct cs_http_socket { int fd; uint64_t device, inode; };
 struct cs_http_sockets {
     struct cs_http_socket *list;   /* Owned. */
     size_t count, size;
+    atomic_bool quits;             /* no more of them */
 };
 
 /* libcurl's callbacks; the context is a struct cs_http_sockets. Every socket

@@ -84,7 +84,7 @@ curl_socket_t cs_http_open(void *context, curlsocktype purpose,
     int fd;
 
     (void)purpose;
-    if (!reserve(sockets))
+    if (atomic_load(&sockets->quits) || !reserve(sockets))
         return CURL_SOCKET_BAD;
     cs_fork_enter();
     fd = make_socket(address);
@@ -112,7 +112,8 @@ int cs_http_close(void *context, curl_socket_t fd)
 void cs_http_sockets_fini(struct cs_http_sockets *sockets)
 {
     cs_mem_free(sockets->list);
-    *sockets = (struct cs_http_sockets){0};
+    sockets->list = NULL;
+    sockets->count = sockets->size = 0;
 }
 
 /* close() says nothing to the other side while the parent has it open. */

@@ -22,7 +22,8 @@
 #define EVENTS_LEAST 16
 #define FREE_TIMEOUT_MS 2000
 #define PAUSE_TIMEOUT_MS 2000
-#define EXIT_TIMEOUT_MS 1000
+#define EXIT_TIMEOUT_MS 10000   /* many TLS handshakes in one poll */
+#define EXIT_LOOK_MS 5
 #define REVIVE_EVERY_NS CS_NS_PER_S
 
 /* What there is once a process. */
@@ -100,6 +101,8 @@ static bool ask_to_end(struct cs_sched *sched, enum cs_leaving leaving,
     sched->leaving = (uint8_t)leaving;
     sched->interrupted = sched->has_events = true;
     cs_gate_signal(&sched->gate);
+    if (leaving == CS_STOPPING && sched->http)
+        cs_http_quit(sched->http);
     cs_sched_wake(sched);
     while (!sched->ended && cs_gate_wait(&sched->gate, deadline))
         ;
@@ -110,19 +113,50 @@ static bool ask_to_end(struct cs_sched *sched, enum cs_leaving leaving,
     return ended;
 }
 
-/* At exit, OpenSSL and others take themselves apart under a thread that still
- * runs. This is registered after they were, so it comes before. One that was
- * detached has not ended in its time, and is not waited for again. */
-static void end_at_exit(void)
+/* Is there one that was left to its thread, and has not ended? */
+static bool has_detached(void)
+{
+    const struct cs_sched *sched;
+
+    cs_fork_enter();
+    sched = process.first;
+    while (sched && !sched->detached)
+        sched = sched->next;
+    cs_fork_leave();
+    return sched != NULL;
+}
+
+/* The next one behind `after` (NULL: the first) whose thread may be ended. It
+ * stays: nobody frees one any more, but a detached thread its own. */
+static struct cs_sched *next_alive(const struct cs_sched *after)
 {
     struct cs_sched *sched;
 
     cs_fork_enter();
-    sched = process.first;
+    sched = after ? after->next : process.first;
+    while (sched && (!sched->alive || sched->detached))
+        sched = sched->next;
     cs_fork_leave();
-    for (; sched; sched = sched->next)
-        if (sched->alive && !sched->detached)
-            (void)ask_to_end(sched, CS_STOPPING, EXIT_TIMEOUT_MS);
+    return sched;
+}
+
+/* At exit, OpenSSL and others take themselves apart under a thread that still
+ * runs. This is registered after they were, so it comes before. */
+static void end_at_exit(void)
+{
+    int64_t deadline = cs_gate_deadline(EXIT_TIMEOUT_MS);
+    struct cs_gate gate;   /* to sleep in */
+    struct cs_sched *sched;
+
+    for (sched = next_alive(NULL); sched; sched = next_alive(sched))
+        (void)ask_to_end(sched, CS_STOPPING, EXIT_TIMEOUT_MS);
+    if (cs_gate_init(&gate) != CS_OK)
+        return;
+    cs_gate_enter(&gate);
+    while (has_detached() && cs_gate_deadline(0) < deadline)
+        (void)cs_gate_wait(&gate, cs_gate_deadline(EXIT_LOOK_MS));
+    cs_gate_leave(&gate);
+    cs_gate_fini(&gate);
 }
 
 /* Once a process, when libcurl and what it is made of have started. */
