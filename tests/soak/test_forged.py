@@ -39,7 +39,7 @@ def app():
 
     App.setting(section='cronjobs', name='enabled')(lambda: False)
     for name in NAMES:
-        App.cronjob('* * * * * *', timezone='UTC', name=name, retries=2)(
+        App.cronjob('* * * * * *', timezone='UTC', name=name, retries=2, timeout=300)(
             lambda request: App.runs.append(request.cron_run)
         )
     App.commit()
