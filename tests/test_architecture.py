@@ -90,10 +90,11 @@ MODULES = {
             'ledger',
             'scheduler',
             'web',
+            'cli',
             'morepath',
             'onegov flask pyramid starlette',
             'fastapi',
-            'testing cli',
+            'testing',
             '__main__',
             '__init__',
         )

@@ -38,3 +38,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if _passed:
         counts = ', '.join(f'{name} {count}' for name, count in _passed.items())
         terminalreporter.write_line(f'contract, passed: {counts}')
+
+
+@pytest.fixture(autouse=True)
+def nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The contract is about requests; each is sent by the test."""
+    monkeypatch.setenv('CRONSCHED_ENABLED', 'no')

@@ -332,7 +332,8 @@ def test_a_damaged_ledger_runs_nothing(driver, job, tmp_path):
 
 
 def test_without_a_ledger_the_job_runs(driver, job):
-    with driver.serve([job.spec()], ledger=None) as served:
+    # What was run is remembered by this process, for all applications in it.
+    with driver.serve([job.spec()], f'shop of {driver.name}', ledger=None) as served:
         assert served.send(served.path('cleanup')).status == 401
         reply = served.run('cleanup')
     assert (reply.status, reply.outcome) == (200, 'ok')

@@ -11,6 +11,7 @@ Example::
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -35,6 +36,10 @@ def make_tween(
     registries = _registries(app)
     if not any(registries.values()):
         return handler
+    own = registries[type(app)] or UNKNOWN
+    # What nobody overrides is the same for all requests.
+    has_one_id = isinstance(getattr(type(app), 'application_id', None), cached_property)
+    done: Any = None    # the `cronjob_threads` that have it
 
     def cronjob_tween(request: Any) -> Any:
         if JOBS in request.environ['PATH_INFO']:
@@ -44,12 +49,20 @@ def make_tween(
             response = handler(request)
             return response
         finally:
-            app = request.app
-            registry = registries.get(app.__class__, UNKNOWN)
-            if registry is not None and (
-                registry.cronjob_threads.get(app.application_id) is None or not here[0]
-            ) and not _is_missing(response):
+            if not (request.app is app and own.cronjob_threads is done and here[0]):
+                look(request, response)
+
+    def look(request: Any, response: Any) -> None:
+        nonlocal done
+        found = request.app
+        registry = registries.get(found.__class__, UNKNOWN)
+        if registry is None:
+            return
+        if registry.cronjob_threads.get(found.application_id) is None or not here[0]:
+            if not _is_missing(response):
                 begin(request)
+        elif found is app and has_one_id:
+            done = registry.cronjob_threads
 
     def attend(request: Any) -> Any:
         expect(request.environ)
