@@ -115,6 +115,13 @@ def moments() -> None:
         f'{us["cronsched 28 years"]:.2f} / {us["cronsched never"]:.2f} µs', '20 µs')
 
 
+def visitor() -> None:
+    for line in run(sys.executable, 'visitor.py').splitlines():
+        name, bare, more = line.split()
+        row(f"a visitor's request, {name.replace('_', ' ')}: bare / with jobs that have started",
+            f'{bare} µs', f'{more} µs', '+1 µs')
+
+
 def ledger() -> None:
     if (HERE / 'bench_ledger.py').exists():
         for line in run(sys.executable, 'bench_ledger.py').splitlines():
@@ -126,7 +133,7 @@ def main() -> None:
           f'medians of {ROUNDS} rounds\n')
     row('what', 'the original / the best known', 'cronsched', 'asked for')
     row('---', '---', '---', '---')
-    for measure in (start, lateness, throughput, registration, million, moments, ledger):
+    for measure in (start, lateness, throughput, registration, million, moments, visitor, ledger):
         measure()
 
 

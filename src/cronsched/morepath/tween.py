@@ -11,7 +11,6 @@ Example::
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -37,9 +36,9 @@ def make_tween(
     if not any(registries.values()):
         return handler
     own = registries[type(app)] or UNKNOWN
-    # What nobody overrides is the same for all requests.
-    has_one_id = isinstance(getattr(type(app), 'application_id', None), cached_property)
-    done: Any = None    # the `cronjob_threads` that have it
+    # What the outermost application has started, and the mapping that says so.
+    done: Any = None
+    done_ids: set[str] = set()
 
     def cronjob_tween(request: Any) -> Any:
         if JOBS in request.environ['PATH_INFO']:
@@ -49,7 +48,12 @@ def make_tween(
             response = handler(request)
             return response
         finally:
-            if not (request.app is app and own.cronjob_threads is done and here[0]):
+            if not (
+                request.app is app
+                and app.application_id in done_ids
+                and own.cronjob_threads is done
+                and here[0]
+            ):
                 look(request, response)
 
     def look(request: Any, response: Any) -> None:
@@ -61,8 +65,11 @@ def make_tween(
         if registry.cronjob_threads.get(found.application_id) is None or not here[0]:
             if not _is_missing(response):
                 begin(request)
-        elif found is app and has_one_id:
-            done = registry.cronjob_threads
+        elif found is app:
+            if done is not registry.cronjob_threads:
+                done = registry.cronjob_threads
+                done_ids.clear()
+            done_ids.add(app.application_id)
 
     def attend(request: Any) -> Any:
         expect(request.environ)
