@@ -103,8 +103,12 @@ async def asgi_request(
                     for name, value in [('host', 'localhost'), *length, *headers]],
     }
 
+    requests = iter([{'type': 'http.request', 'body': body, 'more_body': False}])
+
     async def receive() -> Any:
-        return {'type': 'http.request', 'body': body, 'more_body': False}
+        for request in requests:
+            return request
+        await asyncio.Event().wait()   # the client waits for its answer
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -116,7 +120,7 @@ async def asgi_request(
         if not sent:
             raise
         error = raised
-    head = {name.decode(): value.decode() for name, value in sent[0]['headers']}
+    head = {name.decode().lower(): value.decode() for name, value in sent[0]['headers']}
     body = b''.join(each.get('body', b'') for each in sent[1:])
     return Reply(sent[0]['status'], head, body, error)
 

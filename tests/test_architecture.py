@@ -92,7 +92,7 @@ MODULES = {
             'web',
             'cli',
             'morepath',
-            'onegov flask pyramid starlette',
+            'onegov django flask pyramid starlette',
             'fastapi',
             'testing',
             '__main__',

@@ -26,6 +26,14 @@ def test_an_adapter_without_its_framework_names_the_extra(module, missing):
     assert cause.startswith(f'ModuleNotFoundError {missing}')
 
 
+@pytest.mark.parametrize('missing', ['django', 'asgiref'])
+def test_without_django_the_extra_is_named(missing):
+    written = run_python(IMPORT.format(module='cronsched.django', missing=missing))
+    said, cause = written.splitlines()
+    assert said == f"{missing} is not installed: pip install 'cronsched[django]'"
+    assert cause.startswith(f'ModuleNotFoundError {missing}')
+
+
 def test_a_module_of_ours_that_is_not_there_is_no_extra():
     with pytest.raises(ModuleNotFoundError) as caught, requires('morepath'):
         import cronsched.nowhere  # type: ignore[import-not-found]  # noqa: F401

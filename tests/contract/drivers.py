@@ -23,6 +23,7 @@ from urllib.parse import quote
 
 import flask
 import morepath
+from django_driver import DjangoDriver
 from fastapi import FastAPI
 from framework import make_framework
 from gateways import (
@@ -382,6 +383,8 @@ DRIVERS: dict[str, Any] = {
         PyramidDriver(),
         MorepathDriver('morepath', lambda: CronApp),
         MorepathDriver('onegov', onegov),
+        DjangoDriver('django', 'wsgi', Served, wsgi_transport),
+        DjangoDriver('django-asgi', 'asgi', Served, asgi_transport),
     )
 }
 

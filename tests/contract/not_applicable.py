@@ -53,9 +53,26 @@ _NONE: dict[str, tuple[str, list[str]]] = {
     ),
 }
 
+_DJANGO = {
+    'test_a_query_does_not_reach_the_function': 'it is refused',
+    'test_a_function_without_an_argument_is_an_error': 'it is called without one',
+    'test_an_async_job_is_an_error_where_no_loop_is': 'there is a loop',
+    **dict.fromkeys(
+        (
+            'test_two_applications_in_one_process_are_two',
+            'test_two_applications_of_one_id_share_their_runs',
+        ),
+        'there is one Django project in a process',
+    ),
+}
+
 #: (adapter, case): reason
 NOT_APPLICABLE = {
     (adapter, case): reason
     for case, (reason, adapters) in _NONE.items()
     for adapter in adapters
+} | {
+    (adapter, case): reason
+    for case, reason in _DJANGO.items()
+    for adapter in ('django', 'django-asgi')
 }

@@ -27,7 +27,7 @@ from cronsched.web.threads import in_thread, in_worker
 
 __all__ = [
     'Beginning', 'await_job', 'execute', 'limited', 'make_asgi', 'may_be_raised', 'name_of',
-    'serve',
+    'serve', 'without_credentials',
 ]
 
 log = logging.getLogger('cronsched')
@@ -199,7 +199,7 @@ async def _answer(
 ) -> tuple[Answer, BaseException | None]:
     """The answer, and what was raised. It is not raised here: an exit would
     end the whole loop."""
-    request = _without_credentials(scope)
+    request = without_credentials(scope)
     try:
         execution = await in_thread(
             accept, host, name, _headers(scope),
@@ -221,7 +221,7 @@ def _headers(scope: Scope) -> dict[str, str]:
     return headers
 
 
-def _without_credentials(scope: Scope) -> Scope:
+def without_credentials(scope: Scope) -> Scope:
     # What a signature does not cover is not from the sender of a job.
     kept = [each for each in scope['headers'] if each[0].lower() not in CREDENTIALS]
     return {**scope, 'headers': kept}
