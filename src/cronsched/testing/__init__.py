@@ -8,6 +8,9 @@ Example::
 
     assert run(App(), 'cleanup').status_code == 200
 
+`App()` is an application of Morepath. A Django project has one, which need not
+be named: `VirtualClock(start=...)`, `run('send_invoices')`.
+
 There is no server, no thread and no sleep, but the scheduler is the real one,
 and each run is a signed request that claims its run in a ledger. That ledger
 is one of its own, which is gone at the end; the application's is not touched.
@@ -19,25 +22,21 @@ or `freeze=freezegun.freeze_time`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from webob import Response
-
 from cronsched._cronsched import Event, sign_headers
 from cronsched.base import clock
 from cronsched.errors import SchedulerError
 from cronsched.jobs.job import Job
-from cronsched.jobs.registry import StartedHere, jobs_of
 from cronsched.ledger import Ledger, Run
-from cronsched.morepath.bound import ApplicationBoundCronjobs
 from cronsched.scheduler import process as scheduler
-from cronsched.scheduler.site import Site, site_of
-from cronsched.testing.isolation import base_of, isolated, reach, registries_of
-from cronsched.testing.virtual import Answer, Deliverer, VirtualService, send
+from cronsched.scheduler.site import Site
+from cronsched.testing.target import DJANGO, Target
+from cronsched.testing.virtual import Answer, Deliverer, VirtualService
 
 __all__ = ['VirtualClock', 'VirtualRun', 'run']
 
@@ -61,19 +60,19 @@ class VirtualRun:
     attempt: int = 1
     until: datetime | None = None
     count: int = 1
-    response: Response | None = None
+    response: Any = None
     error: Exception | None = None
 
 
 class VirtualClock:
-    """See the module. `app` is the application object; `paths` are where
-    applications with jobs are mounted in it, if not at its root. Others start
-    with a first request, as ever. `start` is an aware datetime, by default
-    the present. One at a time in a process."""
+    """See the module. `app` is the application object, or nothing for a Django
+    project; `paths` are where applications with jobs are mounted in it, if not
+    at its root. Others start with a first request, as ever. `start` is an aware
+    datetime, by default the present. One at a time in a process."""
 
     def __init__(
         self,
-        app: Any,
+        app: Any = DJANGO,
         *paths: str,
         start: datetime | None = None,
         freeze: Callable[[datetime], AbstractContextManager[Any]] | None = None,
@@ -81,7 +80,8 @@ class VirtualClock:
         self.app = app
         self.paths = paths or ('/',)
         self._start = clock.now() if start is None else _epoch(start)
-        self._deliverer = Deliverer(app, base_of(app), freeze)
+        self._target: Target = _target_of(app)
+        self._deliverer = Deliverer(self._target.send, freeze)
         self._stack = ExitStack()
         self._place = ExitStack()   # of the scheduler; left at each restart
         self._running: VirtualService | None = None
@@ -90,7 +90,8 @@ class VirtualClock:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.enter_context(isolated(self.app))
+            stack.enter_context(self._target.isolated())
+            stack.callback(self._target.end)
             stack.push(self._place)
             stack.callback(setattr, self, '_running', None)
             self._boot(self._start)
@@ -103,26 +104,15 @@ class VirtualClock:
     def _boot(self, at: float) -> None:
         """A process starts, and serves `paths`."""
         self._place.close()
-        registries = registries_of(self.app)
-        for registry in registries:
-            registry.cronjob_threads = StartedHere()
+        self._target.end()
         self._running = service = VirtualService(
-            registries[0].settings, self._deliverer, self._observe, start=at
+            self._target.settings, self._deliverer, self._observe, start=at
         )
         self._place.enter_context(clock.in_place(lambda: service.now))
         self._place.enter_context(scheduler.in_place(service))
         for path in self.paths:
-            self._start_at(path)
+            self._target.start(path)
         service.work()
-
-    def _start_at(self, path: str) -> None:
-        found, request = reach(self.app, path)
-        registry = found.config.cronjob_registry
-        jobs = jobs_of(registry)
-        if jobs and found.application_id not in registry.cronjob_threads:
-            bound = ApplicationBoundCronjobs(request, jobs.values())
-            registry.cronjob_threads[found.application_id] = bound
-            bound.start()
 
     @property
     def _service(self) -> VirtualService:
@@ -171,9 +161,9 @@ class VirtualClock:
     @property
     def ledger(self) -> Ledger | None:
         """Where the runs of the first of `paths` are claimed."""
-        return site_of(reach(self.app, self.paths[0])[0]).ledger
+        return self._target.found(self.paths[0]).site.ledger
 
-    def run(self, job: str | Callable[..., Any], path: str | None = None) -> Response:
+    def run(self, job: str | Callable[..., Any], path: str | None = None) -> Any:
         """Run a job now, beside its schedule; as `run` of this module."""
         with self._deliverer.frozen(self._service.now):
             return run(self.app, job, path=path or self.paths[0])
@@ -199,33 +189,45 @@ class VirtualClock:
 
 def run(
     app: Any,
-    job: str | Callable[..., Any],
+    job: str | Callable[..., Any] = '',
     *,
     path: str = '/',
     scheduled: datetime | None = None,
     attempt: int = 1,
-) -> Response:
+) -> Any:
     """Run a job as its request, signature and claim and all, and return what
     was answered. `job` is its name, or the last part of it, or the function;
     `path` is where its application is mounted in `app`. What the application
-    raises is raised here."""
-    with isolated(app):
-        found, request = reach(app, path)
-        wanted = _find(jobs_of(found.config.cronjob_registry), job)
-        site = site_of(found)
+    raises is raised here. In a Django project: `run(job)`."""
+    if not job:
+        app, job = DJANGO, app
+    target = _target_of(app)
+    with target.isolated():
+        found = target.found(path)
+        wanted = _find(found.jobs, job)
         headers = sign_headers(
             found.application_id,
             wanted.name,
-            _free_second(site, found.application_id, wanted, scheduled),
-            key=site.key(found.application_id),
+            _free_second(found.site, found.application_id, wanted, scheduled),
+            key=found.site.key(found.application_id),
             now=int(clock.now()),
             attempt=attempt,
         )
-        url = wanted.as_request_call(request).url or ''
-        return send(app, base_of(app), url, method=site.method, headers=headers)
+        return target.send(found.url_of(wanted), method=found.site.method, headers=headers)
 
 
-def _find(jobs: dict[str, Any], wanted: str | Callable[..., Any]) -> Any:
+def _target_of(app: Any) -> Target:
+    # Loaded when asked for: who tests one framework need not have another.
+    if app is DJANGO:
+        from cronsched.testing.django import DjangoTarget
+
+        return DjangoTarget()
+    from cronsched.testing.morepath import MorepathTarget
+
+    return MorepathTarget(app)
+
+
+def _find(jobs: Mapping[str, Any], wanted: str | Callable[..., Any]) -> Any:
     found = [
         job for job in jobs.values()
         if wanted in (job.name, job.function, job.name.rpartition('.')[2])

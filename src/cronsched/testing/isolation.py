@@ -15,21 +15,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from morepath.publish import resolve_model
 
-from cronsched.base.keys import Secret
 from cronsched.errors import SchedulerError
-from cronsched.jobs.settings import Settings
 from cronsched.morepath.blank import blank_at
 from cronsched.scheduler.site import forget_ledger
+from cronsched.testing.target import ANYWHERE, settings_for
 
 __all__ = ['base_of', 'isolated', 'reach', 'registries_of']
-
-ANYWHERE: Final = 'http://localhost'
-SECRET: Final = Secret('of no use outside of this test')
 
 _isolated: set[int] = set()   # the ids of registries
 
@@ -74,7 +69,7 @@ def _lend(registry: Any, directory: str) -> Iterator[None]:
                 'write the setting cronjobs.enabled = False for tests'
             )
     before = dict(vars(registry))
-    registry.settings = settings = _settings_for(registry.settings, directory)
+    registry.settings = settings = settings_for(registry.settings, directory)
     vars(registry).pop('sites', None)
     registry.cronjob_threads = StartsNothing()
     _isolated.add(id(registry))
@@ -85,16 +80,6 @@ def _lend(registry: Any, directory: str) -> Iterator[None]:
         forget_ledger(settings)
         vars(registry).clear()
         vars(registry).update(before)
-
-
-def _settings_for(settings: Settings, directory: str) -> Settings:
-    return replace(
-        settings,
-        secret=settings.secret or SECRET,
-        ledger=settings.ledger and 'sqlite',
-        state_directory=directory,
-        runtime_directory=directory,
-    )
 
 
 def base_of(app: Any) -> str:

@@ -21,15 +21,12 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from webob import Response
-
 from cronsched._cronsched import Delivery, Event, Scheduler
 from cronsched.jobs.settings import Settings
-from cronsched.morepath.blank import blank_at
 from cronsched.scheduler.process import Service
 from cronsched.web.receive import OUTCOME_HEADER
 
-__all__ = ['Answer', 'Deliverer', 'VirtualService', 'send']
+__all__ = ['Answer', 'Deliverer', 'VirtualService']
 
 NS: Final = 1_000_000_000
 LONGEST_NS: Final = 86_400 * NS   # what a float of seconds says to the nanosecond
@@ -39,25 +36,11 @@ MOST_EVENTS: Final = 1024
 Freeze = Callable[[datetime], AbstractContextManager[Any]]
 
 
-def send(
-    wsgi: Any, base: str, url: str, *, method: str, headers: dict[str, str]
-) -> Response:
-    """Have a WSGI application answer one request. What it raises goes through
-    to the caller."""
-    request = blank_at(base, url.removeprefix(base) or '/')
-    request.environ['REMOTE_ADDR'] = '127.0.0.1'
-    request.method = method
-    request.headers.update(headers)
-    response = request.get_response(wsgi)
-    response.body   # noqa: B018 (read to its end, as a server would)
-    return response
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came of one attempt; `error` is what the application raised."""
 
-    response: Response | None = None
+    response: Any = None
     error: Exception | None = None
 
     @property
@@ -73,7 +56,8 @@ class Answer:
     def detail(self) -> str:
         if self.response is None:
             return f'{type(self.error).__name__}: {self.error}'
-        return str(self.response.body[:DETAIL_SIZE].decode(errors='replace'))
+        body: bytes = getattr(self.response, 'body', b'') or getattr(self.response, 'content', b'')
+        return body[:DETAIL_SIZE].decode(errors='replace')
 
     def retry_after(self, now: float) -> int | None:
         """Seconds, from either form of the header."""
@@ -88,18 +72,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Deliverer:
-    """Delivers to `wsgi`, which is reached at `base`."""
+    """Delivers by the `send` of a `Target`."""
 
-    wsgi: Any
-    base: str
+    send: Callable[..., Any]
     freeze: Freeze | None = None
 
     def __call__(self, delivery: Delivery, now: float) -> Answer:
         with self.frozen(now):
             try:
-                return Answer(send(
-                    self.wsgi, self.base, delivery.url,
-                    method=delivery.method, headers=delivery.headers,
+                return Answer(self.send(
+                    delivery.url, method=delivery.method, headers=delivery.headers
                 ))
             except Exception as error:
                 return Answer(error=error)

@@ -1,0 +1,78 @@
+"""What a test can run the jobs of: an application of a framework.
+
+Example::
+
+    target = MorepathTarget(app)
+    with target.isolated():
+        found = target.found('/')
+        target.send(found.url_of(job), method='POST', headers=...)
+
+A framework brings one more `Target`; see `cronsched.testing.morepath`, and
+`cronsched.testing.django`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+from cronsched.base.keys import Secret
+from cronsched.jobs.settings import Settings
+from cronsched.scheduler.site import Site
+
+__all__ = ['ANYWHERE', 'DJANGO', 'Found', 'Target', 'settings_for']
+
+#: Where a test reaches an application that does not say where it is.
+ANYWHERE: Final = 'http://localhost'
+SECRET: Final = Secret('of no use outside of this test')
+
+#: In place of an application: the Django project of this process.
+DJANGO: Final[Any] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One application id with its jobs."""
+
+    application_id: str
+    jobs: Mapping[str, Any]
+    site: Site
+    url_of: Callable[[Any], str]
+
+
+class Target(Protocol):
+    """See the module. A response has `status_code`, `headers`, and its bytes
+    as `body` or `content`."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    def isolated(self) -> AbstractContextManager[None]:
+        """Its jobs as they are, its state elsewhere. Raises `SchedulerError`
+        when the real scheduler calls them."""
+
+    def found(self, path: str) -> Found:
+        """What is mounted there."""
+
+    def start(self, path: str) -> None:
+        """Have the scheduler of this process call what is mounted there."""
+
+    def end(self) -> None:
+        """A process has ended: nothing is started."""
+
+    def send(self, url: str, *, method: str, headers: dict[str, str]) -> Any:
+        """What the application answers to one request. What it raises goes
+        through to the caller."""
+
+
+def settings_for(settings: Settings, directory: str) -> Settings:
+    """With a secret and a state of its own."""
+    return replace(
+        settings,
+        secret=settings.secret or SECRET,
+        ledger=settings.ledger and 'sqlite',
+        state_directory=directory,
+        runtime_directory=directory,
+    )
