@@ -13,7 +13,7 @@ SOURCES := $(wildcard src/_cronsched.c src/binding/*.[ch] src/core/*/*.[ch])
 VERSION := $(BIN)/python -c 'import cronsched; print(cronsched.__version__)'
 PYTEST := $(BIN)/python -X dev -m pytest
 
-.PHONY: demo test test-c test-tsan test-python lint bench zones fuzz soak servers build clean system
+.PHONY: frameworks demo test test-c test-tsan test-python lint bench zones fuzz soak servers build clean system
 
 demo: $(VENV)/.built
 	@$(BIN)/python examples/run.py
@@ -78,6 +78,11 @@ servers: build
 
 soak: build
 	@$(BIN)/python -m pytest -m soak -p no:cacheprovider tests
+
+# The adapters, with each version of their frameworks that is supported:
+# `make frameworks`, or `make frameworks FRAMEWORK=django`.
+frameworks: system
+	@$(PYTHON) tools/frameworks.py $(FRAMEWORK)
 
 bench: build
 	@$(BIN)/python -m pip install -q "cronsched[bench]==$$($(VERSION))"
