@@ -55,14 +55,19 @@ def blocks_of(page: Path, how: str | None = None) -> list[Block]:
     return [block for block in blocks if how in (None, block.how)]
 
 
+def prose_of(page: Path) -> str:
+    """The page without its blocks."""
+    return _BLOCK.sub('', page.read_text())
+
+
 def links_of(page: Path) -> list[str]:
     """What it links, but for what is written as code."""
-    return _LINK.findall(re.sub(r'`[^`\n]*`', '', _BLOCK.sub('', page.read_text())))
+    return _LINK.findall(re.sub(r'`[^`\n]*`', '', prose_of(page)))
 
 
 def anchors_of(page: Path) -> set[str]:
     """As the usual renderers make them of headings."""
-    headings = _HEADING.findall(_BLOCK.sub('', page.read_text()))
+    headings = _HEADING.findall(prose_of(page))
     return {
         re.sub(r'[^\w\- ]', '', heading.lower()).strip().replace(' ', '-')
         for heading in headings

@@ -27,7 +27,7 @@ from typing import Any
 
 import pytest
 from framework import Public, make_unmounted
-from pages import PAGES, ROOT, Block, anchors_of, blocks_of, links_of, name_of
+from pages import PAGES, ROOT, Block, anchors_of, blocks_of, links_of, name_of, prose_of
 
 from cronsched.base.directories import state_directory
 from cronsched.jobs.registry import jobs_of
@@ -65,6 +65,7 @@ def test_each_fence_is_one_of_a_block(page: Path) -> None:
     fences = re.findall(r'^ *(?:```|~~~)', page.read_text(), re.MULTILINE)
     assert len(fences) == 2 * len(blocks_of(page))
     assert page.read_text().count('<!-- run:') == sum(1 for each in blocks_of(page) if each.how)
+    assert not re.search(r'\n\n {4,}\S', prose_of(page)), 'fence what is only indented'
 
 
 # -- Python -----------------------------------------------------------------------
