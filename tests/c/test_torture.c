@@ -126,12 +126,13 @@ static void play_hour(struct story *story, int hour)
 
         CHECK(idle_ns != INT64_MAX);
         CHECK_INT(cs_sched_advance(story->sched, idle_ns, 0), CS_OK);
+        while (!deliver(story))
+            ;
+        /* Nothing is ready to be sent, and yet it is not to sleep. */
         if (idle_ns == 0 && cs_sched_idle_ns(story->sched) == 0) {
             story->failures++;
             cs_mem_fail_after(-1);
         }
-        while (!deliver(story))
-            ;
         read_events(story);
     }
     CHECK_INT(story->sent, hour + 1);
