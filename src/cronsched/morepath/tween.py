@@ -50,8 +50,8 @@ def make_tween(
         finally:
             if not (
                 request.app is app
-                and app.application_id in done_ids
                 and own.cronjob_threads is done
+                and app.application_id in done_ids
                 and here[0]
             ):
                 look(request, response)
