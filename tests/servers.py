@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,10 @@ def served(app: Any, unix_socket: str | None = None) -> Iterator[str]:
     try:
         yield '' if unix_socket else f'http://127.0.0.1:{server.effective_port}'
     finally:
-        # Closed by its own thread, which then has nothing more to wait for.
-        server.trigger.pull_trigger(lambda: server.asyncore.close_all(server._map))
+        # Closed by its own thread, which then has nothing more to wait for; where a
+        # task that has just ended woke that thread first, it is closed already.
+        with suppress(OSError):
+            server.trigger.pull_trigger(lambda: server.asyncore.close_all(server._map))
         thread.join(5)
         server.task_dispatcher.shutdown()
 
