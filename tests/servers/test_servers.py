@@ -150,6 +150,23 @@ def test_who_is_killed_is_followed_by_one_that_stands_by(tmp_path: Path) -> None
         assert following[0] - at < 3.0
 
 
+def test_no_visitor_decides_where_the_jobs_of_morepath_are_called(tmp_path: Path) -> None:
+    """A first request that comes through a proxy, and one that lies."""
+    port = free_port()
+    row = Row('', [*GUNICORN, *BIND, 'shop_morepath:application'])
+    lies = {'X-Forwarded-Proto': 'https', 'Host': 'evil.example:1'}
+    with fleet(tmp_path, command_for(row, port)) as running:
+        wait_for(lambda: is_listening(port))
+        assert get(f'http://127.0.0.1:{port}/', headers=lies)[0] == 200
+        running.first_tick()
+        assert 'evil' not in running.log()
+
+
+def is_listening(port: int) -> bool:
+    listening = f':{port:04X} 00000000:0000 0A'
+    return listening in Path('/proc/net/tcp').read_text()
+
+
 # -- what must not hang, or start --------------------------------------------------
 
 UWSGI = ['uwsgi', '--http-socket', '127.0.0.1:{port}', '--master', '-p', '3', '--die-on-term']

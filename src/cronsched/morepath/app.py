@@ -52,6 +52,7 @@ from cronsched.morepath.mounted import site_of_app
 from cronsched.morepath.tween import make_tween
 from cronsched.scheduler import uwsgi
 from cronsched.scheduler.site import Site
+from cronsched.web import facts
 from cronsched.web.address import is_trusted
 
 __all__ = ['CronApp']
@@ -185,8 +186,9 @@ def cronjob_tween_factory(app: CronApp, handler: Any) -> Any:
     settings: Settings = app.config.cronjob_registry.settings
 
     def linker(request: Any) -> Any | None:
-        if settings.base_url is not None:
-            linking = app.request(blank_at(settings.base_url).environ)
+        address = settings.base_url or facts.own_address(request.environ)
+        if address is not None:
+            linking = app.request(blank_at(address).environ)
             linking.app = request.app
             return linking
         if is_trusted(request.host, settings.allowed_hosts):

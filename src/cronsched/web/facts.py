@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
+from urllib.parse import quote, urlsplit
 
 from cronsched._cronsched import Knock
 from cronsched.scheduler import uwsgi
 
-__all__ = ['Enabled', 'is_test', 'may_knock', 'reason_not_to_start', 'server']
+__all__ = ['Enabled', 'is_test', 'may_knock', 'own_address', 'reason_not_to_start', 'server']
 
 Enabled = bool | Literal['auto']
 
@@ -62,6 +63,19 @@ def server() -> str | None:
             return name
     if WERKZEUG in sys.modules and WERKZEUG_SERVES in os.environ:
         return 'werkzeug'
+    return None
+
+
+def own_address(environ: Mapping[str, Any]) -> str | None:
+    """Where this process is reached, by the port that its server says a WSGI
+    request came in at. What the visitor says (a host, `X-Forwarded-Proto`)
+    decides nothing. None where the server is not known to speak HTTP there."""
+    port = str(environ.get('SERVER_PORT', ''))
+    if server() is None or not port.isdecimal():
+        return None
+    for address in Knock.listening():
+        if urlsplit(address).port == int(port):
+            return address + quote(environ.get('SCRIPT_NAME', '').rstrip('/'))
     return None
 
 
