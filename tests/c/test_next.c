@@ -352,11 +352,110 @@ static void test_the_local_date_at_the_limits_may_lie_outside(void)
     cs_zone_unref(east);
 }
 
+/* -- rules that no zone has ------------------------------------------------- */
+
+static int put_offset(char *text, size_t size)
+{
+    return snprintf(text, size, "%s%u:%02u", draw(2) ? "-" : "", draw(24),
+                    draw(60));
+}
+
+/* A date of a change, near the turn of the year more often than not. */
+static int put_date(char *text, size_t size)
+{
+    uint32_t near = draw(3) ? draw(10) : draw(366);
+    int used;
+
+    if (draw(2))
+        near = 365 - near;
+    switch (draw(3)) {
+    case 0:
+        used = snprintf(text, size, ",J%u", near ? near : 1);
+        break;
+    case 1:
+        used = snprintf(text, size, ",%u", near);
+        break;
+    default:
+        used = snprintf(text, size, ",M%u.%u.%u", draw(2) ? 1 + draw(2)
+                                                          : 11 + draw(2),
+                        1 + draw(5), draw(7));
+    }
+    return used + snprintf(text + used, size - (size_t)used, "/%s%u",
+                           draw(2) ? "-" : "", draw(168));
+}
+
+static struct cs_zone *draw_zone(char rule[120])
+{
+    struct cs_zone *zone = NULL;
+    uint8_t bytes[512];
+    int used = snprintf(rule, 120, "AAA");
+
+    used += put_offset(rule + used, 120 - (size_t)used);
+    used += snprintf(rule + used, 120 - (size_t)used, "BBB");
+    used += put_offset(rule + used, 120 - (size_t)used);
+    used += put_date(rule + used, 120 - (size_t)used);
+    (void)put_date(rule + used, 120 - (size_t)used);
+    CHECK_INT(cs_zone_load(bytes,
+                           write_tzif(&(struct test_zone){.rule = rule},
+                                      bytes), &zone, NULL), CS_OK);
+    return zone;
+}
+
+/* The way forward and the way back are one way, from `after` on. */
+static bool is_one_way(const struct cs_expr *expr, const struct cs_zone *zone,
+                       int64_t after)
+{
+    int64_t at, back;
+    int i;
+
+    for (i = 0; i < 60; i++, after = at) {
+        if (cs_next_after(expr, zone, after, &at) != CS_OK)
+            return true;
+        if (at <= after || !cs_next_matches(expr, zone, at)
+            || cs_next_before(expr, zone, at + 1, &back) != CS_OK
+            || back != at)
+            return false;
+        if (cs_next_before(expr, zone, at, &back) == CS_OK
+            && (back >= at || back > after))
+            return false;
+    }
+    return true;
+}
+
+static void test_time_goes_forward_by_every_rule(void)
+{
+    static const char *const texts[] = {
+        "0 * * * *", "*/7 * * * *", "30 2 * * *", "0 0 * * *", "0 23 31 12 *",
+    };
+    char rule[120];
+    int i, wrong = 0;
+    size_t j;
+
+    for (i = 0; i < 3000; i++) {
+        struct cs_zone *zone = draw_zone(rule);
+        /* Around the turn of 2024 to 2051. */
+        int64_t turn = INT64_C(1704067200) + INT64_C(31556952) * draw(28);
+        bool good = true;
+
+        for (j = 0; zone && j < sizeof(texts) / sizeof(*texts); j++) {
+            struct cs_expr expr = parse(texts[j]);
+
+            good = good && is_one_way(&expr, zone, turn - draw(14 * 86400));
+        }
+        wrong += !good;
+        if (!good && wrong < 4)
+            fprintf(stderr, "    by the rule %s\n", rule);
+        cs_zone_unref(zone);
+    }
+    CHECK_INT(wrong, 0);
+}
+
 int main(void)
 {
     test_rows("tests/data/next.tsv");
     test_every_instant_around_a_transition_follows_the_rule();
     test_1970_is_the_first_instant_and_2200_is_never();
     test_the_local_date_at_the_limits_may_lie_outside();
+    test_time_goes_forward_by_every_rule();
     return check_done();
 }

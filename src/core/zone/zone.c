@@ -62,6 +62,20 @@ static int year_of(int64_t at_s)
     return cs_civil_date((int32_t)(at_s / DAY_S)).year;
 }
 
+/* The end of the daylight time that begins at `start_s` of `year`: the first
+ * one after that. It may be of the year after the next, as a time of up to 167
+ * hours carries a start at the end of a year over the end of the next. */
+static int64_t end_after(const struct cs_tzrule *rule, int year,
+                         int64_t start_s)
+{
+    int64_t end_s, other_s;
+
+    do
+        cs_tzrule_year(rule, year++, &other_s, &end_s);
+    while (end_s <= start_s);
+    return end_s;
+}
+
 /* The rule holds from `from_s` on, that instant included. Daylight time is a
  * union of stretches, one a year, which starts a new one only when the last
  * has ended: that is how a rule says "all year". A stretch may reach into
@@ -70,23 +84,20 @@ static int year_of(int64_t at_s)
 static void append_rule(struct cs_zone *zone, const struct cs_tzrule *rule,
                         int64_t from_s)
 {
-    int64_t until_s = INT64_MIN, start_s, end_s, next_start_s, next_end_s;
+    int64_t until_s = INT64_MIN, start_s, end_s;
     int year;
 
     append(zone, from_s, rule->standard_s);
     if (!rule->has_daylight || from_s >= CS_ZONE_END_S)
         return;
     year = year_of(later(from_s, CS_ZONE_FIRST_S)) - 2;
-    cs_tzrule_year(rule, year, &start_s, &end_s);
     for (; year <= END_YEAR; year++) {
-        cs_tzrule_year(rule, year + 1, &next_start_s, &next_end_s);
+        cs_tzrule_year(rule, year, &start_s, &end_s);
         if (start_s > until_s) {
             append(zone, later(until_s, from_s), rule->standard_s);
             append(zone, later(start_s, from_s), rule->daylight_s);
         }
-        until_s = start_s < end_s ? end_s : next_end_s;
-        start_s = next_start_s;
-        end_s = next_end_s;
+        until_s = later(until_s, end_after(rule, year, start_s));
     }
     append(zone, later(until_s, from_s), rule->standard_s);
 }
