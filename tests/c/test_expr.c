@@ -206,6 +206,43 @@ static void test_h_without_a_seed_is_an_error(void)
     check_contains(error.text, "seed");
 }
 
+/* cronie's and OpenBSD's range to choose from is another spelling of H. */
+static void test_a_tilde_chooses_as_h_does(void)
+{
+    static const char *const pairs[][2] = {
+        {"0~30 * * * *", "H(0-30) * * * *"}, {"~ * * * *", "H * * * *"},
+        {"5~ 1~3 * * *", "H(5-59) H(1-3) * * *"},
+        {"~9 ~ ~ * *", "H(0-9) H H * *"},
+        {"0 0 20~31 * MON~FRI", "0 0 H(20-31) * H(MON-FRI)"},
+        {"0,20~30 * * * *", "0,H(20-30) * * * *"},
+    };
+    struct cs_expr tilde, hash;
+    struct cs_error error;
+    size_t i, j;
+
+    for (i = 0; i < sizeof(pairs) / sizeof(*pairs); i++)
+        for (j = 0; j < 50; j++) {
+            char seed[16];
+            size_t size = (size_t)snprintf(seed, sizeof(seed), "job %zu", j);
+
+            CHECK_INT(cs_expr_parse(pairs[i][0], strlen(pairs[i][0]), seed,
+                                    size, &tilde, &error), CS_OK);
+            CHECK_INT(cs_expr_parse(pairs[i][1], strlen(pairs[i][1]), seed,
+                                    size, &hash, &error), CS_OK);
+            CHECK(cs_expr_equal(&tilde, &hash));
+        }
+    CHECK_INT(cs_expr_parse("0~30 * * * *", 12, NULL, 0, &tilde, &error),
+              CS_RANGE);
+    check_contains(error.text, "seed");
+    CHECK_INT(error.position, 1);
+    CHECK_INT(cs_expr_parse("30~5 * * * *", 12, "s", 1, &tilde, &error),
+              CS_RANGE);
+    CHECK_INT(cs_expr_parse("1~70 * * * *", 12, "s", 1, &tilde, &error),
+              CS_RANGE);
+    CHECK_INT(cs_expr_parse("1~5/2 * * * *", 13, "s", 1, &tilde, &error),
+              CS_SYNTAX);
+}
+
 /* A step of H takes each start that the seed can choose, and no other. */
 static void test_h_with_a_step_starts_within_the_first_step(void)
 {
@@ -463,6 +500,7 @@ int main(void)
     test_it_refuses_the_rest_and_says_where_and_why();
     test_h_means_the_same_for_the_same_seed_for_ever();
     test_h_without_a_seed_is_an_error();
+    test_a_tilde_chooses_as_h_does();
     test_h_with_a_step_starts_within_the_first_step();
     test_every_range_with_every_step_is_what_counting_gives();
     test_every_number_outside_a_field_is_refused();

@@ -343,6 +343,31 @@ static enum cs_status read_hash(struct cs_expr_reader *reader)
     return CS_OK;
 }
 
+/* first~last, either of them optional, from the tilde on: as H(first-last)
+ * (cronie, OpenBSD). */
+static enum cs_status read_tilde(struct cs_expr_reader *reader,
+                                 const char *item, int first)
+{
+    const struct cs_expr_rule *rule = &cs_expr_rules[reader->place.field];
+    const char *middle = reader->at++;
+    int last = reader->place.field == CS_FIELD_DAY ? 28 : rule->top;
+    enum cs_status status = CS_OK;
+
+    if (!reader->seed)
+        return cs_hint_hash(&reader->place, middle, reader->at,
+                            "~ needs a seed to be chosen by", "give the seed,"
+                            " or write the value");
+    if (reader->at < reader->place.end && *reader->at != ',')
+        status = take_last(reader, first, &last);
+    if (status)
+        return status;
+    if (first > last)
+        return cs_hint_backwards(&reader->place, item, middle, reader->at);
+    first += hashed(reader, last - first + 1);
+    add(reader, first, first, 1);
+    return CS_OK;
+}
+
 /* An item that begins with a value. */
 static enum cs_status read_plain(struct cs_expr_reader *reader)
 {
@@ -359,6 +384,8 @@ static enum cs_status read_plain(struct cs_expr_reader *reader)
 
         if (next == '-')
             return read_range(reader, item, value);
+        if (next == '~' && field != CS_FIELD_YEAR && !reader->plain)
+            return read_tilde(reader, item, value);
         if (next == '/')
             return cs_hint_lone_step(&reader->place, item, reader->at,
                                      reader->place.end);
@@ -387,6 +414,8 @@ static enum cs_status read_item(struct cs_expr_reader *reader)
         return read_last_day(reader);
     if (first == 'H' && field != CS_FIELD_YEAR && !reader->plain)
         return read_hash(reader);
+    if (first == '~' && field != CS_FIELD_YEAR && !reader->plain)
+        return read_tilde(reader, reader->at, cs_expr_rules[field].low);
     return read_plain(reader);
 }
 

@@ -2,7 +2,7 @@
  *
  *   field := ['+'] item {',' item}
  *   item  := ('*' | '?') ['/' n] | value ['-' value ['/' n]]
- *          | 'H' ['(' n '-' n ')'] ['/' n]
+ *          | 'H' ['(' n '-' n ')'] ['/' n] | [value] '~' [value]
  *          | 'L' ['-' n] | 'LW' | n 'W' | weekday '#' (n | 'L') | weekday 'L'
  */
 #ifndef CS_EXPR_FIELD_H
@@ -24,9 +24,9 @@ struct cs_expr_marks {
 
 struct cs_expr_reader {
     struct cs_expr_place place; /* the field to read, set by the caller */
-    const char *seed;           /* Borrowed; NULL: no H. */
+    const char *seed;           /* Borrowed; NULL: no H, no ~. */
     size_t seed_size;
-    bool plain;                 /* refuse H L W # + */
+    bool plain;                 /* refuse H ~ L W # + */
     const char *at;             /* how far it has come */
     struct cs_expr_marks marks; /* of all fields so far */
     /* By `enum cs_field`, for the fields read so far; a weekday 7 is still
