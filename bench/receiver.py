@@ -20,7 +20,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SO_TIMESTAMPNS = 35   # asm-generic/socket.h; CPython has no name for it
-ANSWER = b'HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\n\r\n'
+ANSWER = (
+    b'HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\n'
+    b'Cronsched-Outcome: ok\r\n\r\n'
+)
 
 
 @contextmanager

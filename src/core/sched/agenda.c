@@ -56,7 +56,6 @@ enum cs_status cs_agenda_new(const struct cs_limits *limits,
     cs_heap_init(&agenda->calls);
     cs_heap_init(&agenda->backing_off);
     cs_heap_init(&agenda->oldest);
-    cs_heap_init(&agenda->newest);
     *made = agenda;
     return CS_OK;
 }

@@ -14,9 +14,9 @@
  * its node's key is then, and while it is BLOCKED or has an unused FIRST, the
  * due time of its next run. Its runs are in the order of their scheduled
  * times. A run that is queued is in its application's queue, by due; one that
- * backs off is in `agenda->backing_off` (key: mono). An application is in both
- * heaps of ready ones exactly while READY: it has a queued run and room for
- * it. What is in flight and counts is in the list of flights, the one that was
+ * backs off is in `agenda->backing_off` (key: mono). An application is in the
+ * heap and the list of ready ones exactly while READY: it has a queued run and
+ * room for it. What is in flight and counts is in the list of flights, the one that was
  * sent first at its head.
  */
 #ifndef CS_AGENDA_PARTS_H
@@ -40,7 +40,8 @@ struct cs_job {
 };
 
 struct cs_app {
-    struct cs_heap_node oldest, newest;   /* in agenda->oldest, ->newest */
+    struct cs_heap_node oldest; /* in agenda->oldest */
+    struct cs_app *newer, *older;   /* Borrowed; ready ones. */
     struct cs_heap queue;       /* runs, by due */
     struct cs_app *bucket_next; /* Borrowed. */
     struct cs_app *changed_before, *changed_after;   /* Borrowed. */
@@ -136,7 +137,8 @@ struct cs_agenda {
     struct cs_heap backing_off;   /* runs, mono */
     struct cs_heap oldest;        /* ready apps, by the due of their first
                                      run */
-    struct cs_heap newest;        /* the same, the other way round */
+    struct cs_app *newest, *last;   /* Borrowed; the same, the one whose run
+                                       came due last first, or nearly */
     bool newest_next;             /* whose turn it is */
     struct cs_run *sent_first, *sent_last;   /* Borrowed; the flights. */
     size_t counted;               /* how many those are */
@@ -226,6 +228,7 @@ void cs_run_queue(struct cs_agenda *agenda, struct cs_run *run);
 void cs_run_back_off(struct cs_agenda *agenda, struct cs_run *run,
                      struct cs_mono until);
 void cs_run_fly(struct cs_agenda *agenda, struct cs_run *run, bool counts);
+                                            /* from its queue */
 void cs_run_leave(struct cs_agenda *agenda, struct cs_run *run);
 
 /* In flight, it counts no more. */

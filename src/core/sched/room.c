@@ -130,13 +130,12 @@ static struct cs_run *first_of(const struct cs_app *app)
  * all that came due at once before. */
 static struct cs_run *choose(struct cs_agenda *agenda)
 {
-    struct cs_heap_node *node = cs_heap_first(
-        agenda->newest_next ? &agenda->newest : &agenda->oldest);
+    struct cs_heap_node *node = cs_heap_first(&agenda->oldest);
 
     if (!node)
         return NULL;
     return first_of(agenda->newest_next
-                    ? CS_HEAP_OWNER(node, struct cs_app, newest)
+                    ? agenda->newest
                     : CS_HEAP_OWNER(node, struct cs_app, oldest));
 }
 
@@ -147,7 +146,6 @@ static void hand_out(struct cs_agenda *agenda, struct cs_run *run,
     bool counts = !app->slow
                   || agenda->stats.lingering >= linger_most(agenda);
 
-    cs_run_leave(agenda, run);
     cs_run_fly(agenda, run, counts);
     run->sent = mono;
     *attempt = (struct cs_attempt){

@@ -8,8 +8,26 @@
 
 /* -- the queue of an application id --------------------------------------- */
 
-/* Put the application into the heaps of ready ones, take it out, or move it
- * there: called after each change of what it has waiting or in flight. */
+/* The newest comes first; one that still has older runs goes behind all. */
+static void list_ready(struct cs_agenda *agenda, struct cs_app *app)
+{
+    bool first = !agenda->newest
+                 || app->oldest.key >= agenda->newest->oldest.key;
+
+    app->newer = first ? NULL : agenda->last;
+    app->older = first ? agenda->newest : NULL;
+    *(app->older ? &app->older->newer : &agenda->last) = app;
+    *(app->newer ? &app->newer->older : &agenda->newest) = app;
+}
+
+static void unlist_ready(struct cs_agenda *agenda, struct cs_app *app)
+{
+    *(app->newer ? &app->newer->older : &agenda->newest) = app->older;
+    *(app->older ? &app->older->newer : &agenda->last) = app->newer;
+}
+
+/* Put the application among the ready ones, take it out, or move it there:
+ * called after each change of what it has waiting or in flight. */
 static void refresh(struct cs_agenda *agenda, struct cs_app *app)
 {
     const struct cs_heap_node *first = cs_heap_first(&app->queue);
@@ -19,11 +37,11 @@ static void refresh(struct cs_agenda *agenda, struct cs_app *app)
         return;
     if (app->ready) {
         cs_heap_remove(&agenda->oldest, &app->oldest);
-        cs_heap_remove(&agenda->newest, &app->newest);
+        unlist_ready(agenda, app);
     }
     if (ready) {
         cs_heap_push(&agenda->oldest, &app->oldest, first->key);
-        cs_heap_push(&agenda->newest, &app->newest, -first->key);
+        list_ready(agenda, app);
     }
     app->ready = ready;
 }
@@ -86,8 +104,9 @@ static void leave_flights(struct cs_agenda *agenda, struct cs_run *run)
 
 void cs_run_fly(struct cs_agenda *agenda, struct cs_run *run, bool counts)
 {
+    cs_heap_remove(&run->call->app->queue, &run->node);
     run->state = RUN_IN_FLIGHT;
-    activate(run);
+    agenda->stats.waiting--;
     agenda->stats.in_flight++;
     run->call->app->in_flight++;
     if (counts)
