@@ -70,6 +70,22 @@ def test_the_status_is_a_line_for_each_job(ledger: Ledger, shell: Shell) -> None
     assert lines[2].endswith('new server')
 
 
+def test_a_run_past_its_timeout_is_told_with_process_and_thread(
+    ledger: Ledger, shell: Shell,
+) -> None:
+    ledger.claim(Run(ZUG, 'cleanup', TEN), timeout=60.0)
+    assert 'past its timeout' not in shell('status')
+    ledger.record(Run(ZUG, 'cleanup', TEN), 'timed_out', at=TEN + 60.0)
+    assert f'running, past its timeout: process {os.getpid()}, thread MainThread (' in shell(
+        'status')
+    job = next(each for each in json.loads(shell('status', '--json'))
+               if (each['application_id'], each['job']) == (ZUG, 'cleanup'))
+    assert job['state'] == 'running'
+    executing, = job['executing']
+    assert (executing['scheduled'], executing['pid'], executing['overdue']) == (
+        TEN, os.getpid(), True)
+
+
 def test_the_columns_of_a_table_are_aligned(ledger: Ledger, shell: Shell) -> None:
     ran(ledger, TEN)
     lines = shell('status').splitlines()
@@ -118,6 +134,28 @@ def test_the_history_is_told_newest_first(ledger: Ledger, shell: Shell) -> None:
     assert times == ['09:45:00', '09:30:00', '09:15:00']
     assert len(json.loads(shell('history', '--json'))) == 4
     assert json.loads(shell('history', '--json', '-a', BERN)) == []
+
+
+def test_the_history_for_a_program_is_written_as_it_is_read(
+    ledger: Ledger, shell: Shell, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr('cronsched.ledger.sqlite.reading.PIECE', 2)
+    for minute in range(5):
+        ran(ledger, TEN + 900 * minute)
+    text = shell('history', '--json', '-n', '4')
+    assert [row['scheduled'] for row in json.loads(text)] == [
+        TEN + 900 * minute for minute in (4, 3, 2, 1)]
+    assert len(text.splitlines()) == 6   # a run a line
+    rows = json.loads(shell('history', '--json', '-a', ZUG, '-a', BERN, '-n', '99'))
+    assert len(rows) == 5
+    assert rows[0]['took'] == 1.25
+    assert json.loads(shell('history', '--json', '-a', BERN)) == []
+
+
+def test_what_follows_is_told_too(ledger: Ledger, shell: Shell) -> None:
+    claim = ledger.claim(Run(ZUG, 'cleanup', TEN), retries=2, backoff=60.0)
+    ledger.finish(claim, 'failed', took=1.0)
+    assert '; attempt 2 is due at ' in answer(shell)
 
 
 def test_the_history_tells_the_details(ledger: Ledger, shell: Shell) -> None:

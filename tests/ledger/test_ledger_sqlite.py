@@ -463,3 +463,65 @@ def test_a_parent_writes_the_ends_it_keeps_itself(
     assert os.waitpid(pid, 0)[1] == 0
     ledger.recover(0.0)
     assert [row.state for row in ledger.history()] == ['ok']
+
+
+# -- Where it must not be, how large it grows
+
+def test_a_network_file_system_is_refused_by_name(
+    ledger: SQLiteLedger, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    device = os.stat(path.parent).st_dev
+    mounts = tmp_path / 'mountinfo'
+    mounts.write_text(
+        '22 1 0:999 / /proc rw shared:12 - proc proc rw\n'
+        f'36 25 {os.major(device)}:{os.minor(device)} / {path.parent} rw - nfs4 a:/b rw\n')
+    monkeypatch.setattr('cronsched.ledger.sqlite.local.MOUNTS', str(mounts))
+    refused(ledger, 'is on nfs4, a network file system.*local disk')
+    assert not path.exists()
+
+
+WRITER = """
+import sys, time
+from cronsched.ledger import *
+ledger = open_ledger(f'sqlite://{sys.argv[1]}')
+end, minute = time.monotonic() + float(sys.argv[3]), 0
+while time.monotonic() < end:
+    claim = ledger.claim(Run(sys.argv[2], 'job', minute), overlap='allow')
+    ledger.finish(claim, 'ok', took=0.0, detail='x' * 1000)
+    minute += 1
+print(minute)
+"""
+
+
+def test_the_log_of_writes_stays_bounded_while_nobody_pauses(
+    ledger: SQLiteLedger, path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    most = 1 << 20
+    bounds = (f'import cronsched.ledger.sqlite.store as store\n'
+              f'store.WAL_MOST = {most}\nstore.WAL_KEPT = {most >> 1}\n'
+              'store.CHECKPOINT_PAUSE = 0.1\n')
+    ledger.applications()
+    writers = [
+        subprocess.Popen([sys.executable, '-c', bounds + WRITER, str(path), str(number), '4'],
+                         stdout=subprocess.PIPE, text=True)
+        for number in range(4)
+    ]
+    largest, wal = 0, Path(f'{path}-wal')
+    while any(writer.poll() is None for writer in writers):
+        largest = max(largest, wal.stat().st_size)
+        time.sleep(0.02)
+    written = sum(int(writer.communicate()[0]) for writer in writers)
+    assert written * 2000 > 2 * most   # more than it may keep
+    assert largest < 8 * most, (largest, written)
+
+
+def test_looking_makes_no_file_beside_it(ledger: SQLiteLedger, path: Path) -> None:
+    from cronsched.ledger import Owner
+    ledger.own([Owner('a', 'http://a', '/', 1.0)])
+    ledger.close()
+    os.unlink(f'{path}-alive')
+    looking = open_ledger(f'sqlite://{path}', looking=True)
+    assert looking.owners()['a'].alive   # by its pid
+    assert looking.executing() == []
+    looking.close()
+    assert [file.name for file in path.parent.iterdir()] == [path.name]

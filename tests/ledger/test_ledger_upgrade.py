@@ -155,9 +155,7 @@ def test_a_child_does_not_keep_its_dead_parent_alive(path, ledger):
             token, position = connection.execute(
                 'SELECT presence, position FROM members').fetchone()
         ledger.applications()
-        presence = ledger._store.presence
-        assert presence.token() == token
-        assert not presence.is_held(position)
+        assert ledger._store.presence.is_held(token, position) is False
         assert ledger.recover() == [Run('org/zug', 'tidy', 60)]
     finally:
         os.kill(child, signal.SIGKILL)
@@ -189,6 +187,6 @@ def test_a_file_of_locks_that_was_made_anew_says_nothing_of_the_old(path, ledger
         # By its pid, as this is the same namespace; the new file is not asked.
         assert members.lives(connection, ledger._store.presence, member) is True
         token, position = connection.execute('SELECT presence, position FROM members').fetchone()
-        assert members._held(ledger._store.presence, token, position) is None
+        assert ledger._store.presence.is_held(token, position) is None
     other.finish(other.claim(Run('org/zug', 'x', 60)), 'ok', took=0.1)
     other.close()

@@ -96,7 +96,18 @@ def _tell_row(job: KnownJob, row: Row) -> str:
         sentence += f': {row.detail}'
     if row.attempt > 1:
         sentence += f' (attempt {row.attempt})'
-    return sentence
+    return sentence + _tell_what_follows(row, zone)
+
+
+def _tell_what_follows(row: Row, zone: tzinfo | None) -> str:
+    if row.state == 'running':
+        gave_up = row.gave_up is not None
+        return f'; its timeout passed at {time_text(row.gave_up, zone)}' if gave_up else ''
+    if row.late:
+        return f'; its timeout had passed at {time_text(row.gave_up, zone)}'
+    if row.next_attempt is None or row.state == 'queued':
+        return ''
+    return f'; attempt {row.attempt + 1} is due at {time_text(row.next_attempt, zone)}'
 
 
 def _tell_missed(ledger: Ledger, job: KnownJob, row: Row) -> str:

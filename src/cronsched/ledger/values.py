@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from cronsched.errors import CronError
 
@@ -71,10 +71,10 @@ class Claim:
         return self.verdict == 'granted'
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the history. `state` is 'running', 'queued' or one of
-    OUTCOMES; a 'missed' row may stand for all scheduled times up to `until`.
+class Row(NamedTuple):
+    """One line of the history: a tuple, as there may be a million. `state` is
+    'running', 'queued' or one of OUTCOMES; a 'missed' row may stand for all
+    scheduled times up to `until`.
 
     gave_up: when its sender stopped waiting, though it executed.
     next_attempt: when the next attempt is due; attempts_left: how many.
@@ -88,7 +88,7 @@ class Row:
     started: float | None
     ended: float | None
     until: int | None
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count
     status: int | None
     detail: str | None
     host: str | None

@@ -54,7 +54,6 @@ log = logging.getLogger('cronsched')
 _window = Window()
 
 RETRY_AFTER: Final = '1'   # seconds
-WAITING_RETRY: Final = '30'
 
 
 def accept(
@@ -95,7 +94,10 @@ def accept(
     except LedgerError as error:
         _refuse_for_now(host, name, error)
     if not granted.granted:
-        raise Answered(200, _not_granted(granted.verdict))
+        # What waits for an execution to end is sent again by whoever owns the
+        # application id, when the ledger says so: for this sender it is done.
+        waits = granted.verdict in ('executing', 'queued', 'replayed')
+        raise Answered(200, {OUTCOME_HEADER: 'duplicate' if waits else granted.verdict})
     return Execution(job, _cron_run(job, granted, request), policy, ledger, granted, environ)
 
 
@@ -106,14 +108,6 @@ def _unrecorded(host: Host, name: str, signed: Signed | None) -> Claim:
     if not _window.is_first(signed, clock.now()):
         raise Answered(200, {OUTCOME_HEADER: 'duplicate'})
     return Claim(signed.run, 'granted', signed.attempt)
-
-
-def _not_granted(verdict: str) -> dict[str, str]:
-    if verdict in ('executing', 'queued'):
-        # The ledger says when it is due, and its owner fires it then; should
-        # that fail, the sender comes again.
-        return {OUTCOME_HEADER: 'waiting', 'Retry-After': WAITING_RETRY}
-    return {OUTCOME_HEADER: 'duplicate' if verdict == 'replayed' else verdict}
 
 
 def _signed(

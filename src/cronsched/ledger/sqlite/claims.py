@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cronsched.ledger.process import Process
 from cronsched.ledger.rules import Known, Stamp, again
@@ -42,11 +41,19 @@ GRANTED_AGAIN = (
     'detail = NULL, gave_up = NULL, next_attempt = NULL, until = NULL, count = 1 '
     'WHERE job_id = ? AND scheduled = ?')
 
+SITUATION = (
+    'SELECT id, newest, last_started, last_ok, offset, '
+    '(SELECT asked_by FROM requests WHERE application_id = ? AND job = ? AND scheduled = ?), '
+    '(SELECT note FROM pauses WHERE job = ? AND (application_id = ? OR application_id IS NULL)), '
+    'EXISTS (SELECT 1 FROM runs INDEXED BY runs_missed '
+    'WHERE job_id = jobs.id AND until >= ? AND scheduled < ? AND ended <= ?), '
+    'EXISTS (SELECT 1 FROM executions WHERE job_id = jobs.id AND scheduled != ?) '
+    'FROM jobs WHERE application_id = ? AND job = ?')
+
 Hindrance = Literal['skipped_paused', 'skipped_overlap', 'queued']
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """What a claim asks for; `Ledger.claim` says what the fields mean."""
 
     run: Run
@@ -61,23 +68,41 @@ class Wish:
 
 
 def claim(connection: sqlite3.Connection, presence: Presence, wish: Wish) -> Claim:
-    run, job = wish.run, job_of(connection, wish.run, wish.now)
-    if _is_missed(connection, job, run.scheduled, wish.now):
+    run = wish.run
+    job, asked_by, note, missed, executing = _situation(connection, wish)
+    if missed:
         return Claim(run, 'duplicate', wish.attempt)
-    asked_by = requested_by(connection, run)
-    process = Process.current()
+    process, requested = Process.current(), asked_by is not None
     timestamp, epoch = _columns(wish.stamp)
     if not connection.execute(GRANTED, (
         job.id, run.scheduled, wish.attempt, timestamp, epoch, wish.now, _left(wish, wish.attempt),
-        process.host, process.pid, wish.member, asked_by is not None, asked_by or None,
+        process.host, process.pid, wish.member, requested, asked_by or None,
     )).rowcount:
         return _claim_again(connection, presence, job, wish)
-    hindrance = _hindrance(connection, presence, job, wish, asked_by is not None)
-    if hindrance is not None:
-        _hinder(connection, job, wish, *hindrance)
-        _note_newest(connection, job, run.scheduled, asked_by is not None)
-        return Claim(run, hindrance[0], wish.attempt)
-    return _execute(connection, job, wish, wish.attempt, asked_by is not None)
+    if executing or note is not None:
+        hindrance = _hindrance(connection, presence, job, wish, requested)
+        if hindrance is not None:
+            _hinder(connection, job, wish, *hindrance)
+            _note_newest(connection, job, run.scheduled, requested)
+            return Claim(run, hindrance[0], wish.attempt)
+    return _execute(connection, job, wish, wish.attempt, requested)
+
+
+def _situation(
+    connection: sqlite3.Connection, wish: Wish,
+) -> tuple[Job, str | None, str | None, bool, bool]:
+    """All that a claim has to know, in one question: the job, who asked for
+    the run by hand, the note of a pause, whether it is within those missed,
+    and whether another run of the job executes."""
+    run = wish.run
+    names = run.application_id, run.job
+    values = (*names, run.scheduled, run.job, run.application_id, run.scheduled, run.scheduled,
+              wish.now + TRUSTED_AHEAD, run.scheduled, *names)
+    row = connection.execute(SITUATION, values).fetchone()
+    if row is None:
+        job_of(connection, run, wish.now)   # it is new
+        row = connection.execute(SITUATION, values).fetchone()
+    return Job(*row[:5]), row[5], row[6], bool(row[7]), bool(row[8])
 
 
 def _columns(stamp: Stamp) -> tuple[int | None, int]:
@@ -254,11 +279,3 @@ def _before(
         return latest
     before: int | None = connection.execute(sql, (job.id, scheduled)).fetchone()[0]
     return before
-
-
-def _is_missed(connection: sqlite3.Connection, job: Job, scheduled: int, now: float) -> bool:
-    """Whether a row that stands for several missed runs covers this one."""
-    return connection.execute(
-        'SELECT 1 FROM runs INDEXED BY runs_missed '
-        'WHERE job_id = ? AND until >= ? AND scheduled < ? AND ended <= ?',
-        (job.id, scheduled, scheduled, now + TRUSTED_AHEAD)).fetchone() is not None

@@ -18,6 +18,15 @@ from cronsched.ledger.sqlite.presence import Presence
 from cronsched.ledger.sqlite.totals import COUNT_MISSED, count_end
 from cronsched.ledger.values import Claim, Executing, Missed, Run
 
+# An attempt that ends; the last column: something waits for it.
+RUNNING = (
+    'SELECT j.id, newest, last_started, last_ok, offset, state, r.started, gave_up, '
+    'attempts_left, backoff, EXISTS (SELECT 1 FROM runs AS w INDEXED BY runs_due '
+    'WHERE w.job_id = j.id AND w.next_attempt IS NOT NULL) '
+    'FROM jobs AS j JOIN runs AS r ON r.job_id = j.id AND r.scheduled = ? AND r.attempt = ? '
+    'LEFT JOIN executions AS e ON (e.job_id, e.scheduled, e.attempt) = '
+    '(r.job_id, r.scheduled, r.attempt) WHERE j.application_id = ? AND j.job = ?')
+
 Key = tuple[int, int]   # job id and scheduled time
 
 # What is repeated when it ends after its sender gave up, with attempts left.
@@ -47,20 +56,19 @@ def finish(
     connection: sqlite3.Connection, granted: Claim, outcome: str, took: float,
     detail: str | None,
 ) -> None:
-    run, job = granted.run, job_of(connection, granted.run, 0.0)
-    key = job.id, run.scheduled
+    run = granted.run
     found = connection.execute(
-        'SELECT state, started, gave_up, attempts_left, (SELECT backoff FROM executions AS e '
-        'WHERE e.job_id = r.job_id AND e.scheduled = r.scheduled AND e.attempt = ?) '
-        'FROM runs AS r WHERE job_id = ? AND scheduled = ? AND attempt = ?',
-        (granted.attempt, *key, granted.attempt)).fetchone()
+        RUNNING, (run.scheduled, granted.attempt, run.application_id, run.job)).fetchone()
+    if found is None:
+        return   # of a later attempt, or forgotten
+    job = Job(*found[:5])
+    state, started, gave_up, left, pause, awaited = found[5:]
+    key = job.id, run.scheduled
     connection.execute(
         'DELETE FROM executions WHERE job_id = ? AND scheduled = ? AND attempt = ?',
         (*key, granted.attempt))
-    if found is None:
-        return   # a later attempt, of a run that was taken for lost
-    state, started, gave_up, left, pause = found
-    executions.release(connection, job.id, started + took)
+    if awaited:
+        executions.release(connection, job.id, (started or 0.0) + took)
     told = f'ended later: {outcome} after {took:.1f} s'
     if state != 'running':
         return _note_late_end(connection, (*key, granted.attempt), told)
@@ -68,15 +76,19 @@ def finish(
     if gave_up is not None and left and outcome in LATE:
         _end_late(connection, key, ended, told if detail is None else f'{told}: {detail}')
         return count_end(connection, job, run.scheduled, 'timed_out', started, ended)
-    repeats = left and outcome in ('failed', 'timed_out')
     connection.execute(
-        'UPDATE runs SET state = ?, ended = ?, detail = ?, next_attempt = ? '
-        'WHERE job_id = ? AND scheduled = ?',
-        (outcome, ended, detail,
-         ended + backoff(pause or 1.0, granted.attempt) if repeats else None, *key))
+        'UPDATE runs SET state = ?, ended = ?, detail = ? WHERE job_id = ? AND scheduled = ?',
+        (outcome, ended, detail, *key))
+    if left and outcome in ('failed', 'timed_out'):
+        _owe(connection, key, ended + backoff(pause or 1.0, granted.attempt))
     count_end(connection, job, run.scheduled, outcome, started, ended)
     if outcome == 'ok' and (job.last_ok is None or job.last_ok < run.scheduled):
         connection.execute('UPDATE jobs SET last_ok = ? WHERE id = ?', (run.scheduled, job.id))
+
+
+def _owe(connection: sqlite3.Connection, key: Key, at: float) -> None:
+    connection.execute(
+        'UPDATE runs SET next_attempt = ? WHERE job_id = ? AND scheduled = ?', (at, *key))
 
 
 def _end_late(connection: sqlite3.Connection, key: Key, ended: float, told: str) -> None:

@@ -39,7 +39,6 @@ class Handle:
         self.lock = threading.Lock()
         self.connection: sqlite3.Connection | None = None   # owned
         self.companions: tuple[Identity | None, ...] = ()   # -wal and -shm
-        self.wal_size = 0                                   # bytes, when last looked at
         self.presence = Presence(alive)                     # owned
         self.member: int | None = None                      # this process, in the ledger
 

@@ -108,8 +108,7 @@ def find(connection: sqlite3.Connection, run: Run) -> Row | None:
 
 
 def row_of(row: tuple[Any, ...]) -> Row:
-    names, told, requested, rest = row[:3], row[3:13], bool(row[13]), row[14:]
-    return Row(Run(*names), *told, requested, *rest)  # type: ignore[call-arg]
+    return Row._make((Run(*row[:3]), *row[3:13], bool(row[13]), *row[14:]))
 
 
 def prune(connection: sqlite3.Connection, job_id: int, before: float, most: int) -> int:

@@ -105,10 +105,11 @@ class SQLiteLedger(Reading):
         timeout: float = 3600.0,
     ) -> Claim:
         self._write_kept()
-        member = self._store.member()
+        handle = self._store.handles.own()
+        member = handle.member or self._store.member()
         stamp = None if timestamp is None else (epoch, timestamp)
         with self._store.write() as connection:
-            claim = claims.claim(connection, self._store.presence, claims.Wish(
+            claim = claims.claim(connection, handle.presence, claims.Wish(
                 run, attempt, stamp, retries, backoff, overlap, timeout, clock.now(), member))
         if claim.granted:
             self._executing.add((run, claim.attempt))

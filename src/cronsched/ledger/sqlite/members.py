@@ -42,13 +42,7 @@ def lives(connection: sqlite3.Connection, presence: Presence, member: int) -> bo
         return None
     token, position = connection.execute(
         'SELECT presence, position FROM members WHERE id = ?', (member,)).fetchone()
-    return judge(process, _held(presence, token, position))
-
-
-def _held(presence: Presence, token: str, position: int) -> bool | None:
-    if not token or presence.token() != token:
-        return None   # it holds a byte of no file that can be asked
-    return presence.is_held(position)
+    return judge(process, presence.is_held(token, position))
 
 
 def prune(

@@ -4,7 +4,7 @@ Example::
 
     presence = Presence(Path('/var/lib/app/ledger.sqlite3-alive'))
     position = presence.hold()         # until this process ends, however it does
-    presence.is_held(position)         # asked by another process, in any container
+    presence.is_held(token, position)  # asked by another process, in any container
 
 A process that writes to a ledger locks a byte of its own, at a random position,
 with an open-file-description lock. The kernel gives it back
@@ -76,12 +76,19 @@ class Presence:
                 continue   # somebody has it
             return position
 
-    def is_held(self, position: int) -> bool:
-        """By any process, be it this one."""
-        # A lock of our own description would not be seen: ask through another.
-        assert GET is not None
-        descriptor = os.open(self._path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    def is_held(self, token: str, position: int) -> bool | None:
+        """By any process, be it this one; None where that cannot be known:
+        the byte was of another file. Makes nothing."""
+        if GET is None or not token:
+            return None
         try:
+            # A lock of our own description would not be seen: ask through another.
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            if _read(descriptor) != token:
+                return None
             found = fcntl.fcntl(descriptor, GET, _lock(fcntl.F_WRLCK, position))
         finally:
             os.close(descriptor)
@@ -103,11 +110,15 @@ class Presence:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077:
                 raise PermissionError(1, 'others may open it', str(self._path))
-            self._token = os.read(descriptor, 2 * TOKEN_BYTES).decode('ascii', 'replace')
+            self._token = _read(descriptor)
         except BaseException:
             os.close(descriptor)
             raise
         self._descriptor, self._identity = descriptor, _identity(descriptor)
+
+
+def _read(descriptor: int) -> str:
+    return os.pread(descriptor, 2 * TOKEN_BYTES, 0).decode('ascii', 'replace')
 
 
 def _identity(descriptor: int) -> tuple[int, int]:

@@ -27,7 +27,7 @@ __all__ = ['Reading']
 
 # Rows, and application ids, that are read at once: no writer waits for a
 # reader, but the -wal cannot be written back past one.
-PIECE = 1000
+PIECE = 2000
 IDS = 400
 
 

@@ -45,6 +45,7 @@ WAL_KEPT = 4 << 20
 WAL_MOST = 16 << 20
 CHECKPOINT_PATIENCE = 0.5
 CHECKPOINT_PAUSE = 1.0
+CHECKPOINT_TURN = 0.0003
 
 BUSY = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL))
 # After these, the connection is as good as before.
@@ -75,6 +76,7 @@ class Store:
         self._names = tuple(f'{path}{suffix}' for suffix in ('', '-wal', '-shm'))
         self._identity: Identity | None = None   # of the file, once known
         self._next_checkpoint = 0.0
+        self._wal_size = 0                       # bytes, when last looked at
         self.handles = Handles(Path(f'{path}-alive'))
         #: This process made the file.
         self.made = False
@@ -163,7 +165,7 @@ class Store:
         except BaseException:
             handle.close()
             raise
-        handle.companions = self._identities(handle)[1:]
+        handle.companions = self._identities()[1:]
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         self._patiently(lambda: _begin_reading(connection))
@@ -184,28 +186,28 @@ class Store:
     def _bound_wal(self, connection: sqlite3.Connection) -> None:
         """SQLite's own checkpoints never get to the end while processes write
         without a pause, and the -wal grows. One that waits for them does."""
-        handle = self.handles.own()
-        if handle.wal_size < WAL_MOST or time.monotonic() < self._next_checkpoint:
+        if self._wal_size < WAL_MOST or time.monotonic() < self._next_checkpoint:
             return
         self._next_checkpoint = time.monotonic() + CHECKPOINT_PAUSE
         end = time.monotonic() + CHECKPOINT_PATIENCE
         while connection.execute('PRAGMA wal_checkpoint(TRUNCATE)').fetchone()[0]:
             if time.monotonic() > end:
                 return   # the next one will
-            time.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311 (no secret)
+            # Between two transactions of others there is little time.
+            time.sleep(random.uniform(0, CHECKPOINT_TURN))  # noqa: S311 (no secret)
 
-    def _identities(self, handle: Handle) -> tuple[Identity | None, ...]:
+    def _identities(self) -> tuple[Identity | None, ...]:
         """Of the file, its -wal, whose size is noted, and its -shm."""
         try:
             found = [os.lstat(name) for name in self._names]
         except OSError:
             return (None,) * len(self._names)
-        handle.wal_size = found[1].st_size
+        self._wal_size = found[1].st_size
         return tuple(map(identity_of, found))
 
     def _check_files(self, handle: Handle) -> None:
         # Others would open another file, and each grants a run that both have.
-        if self._identities(handle) != (self._identity, *handle.companions):
+        if self._identities() != (self._identity, *handle.companions):
             raise self._was_moved()
 
     def _patiently(self, action: Callable[[], T]) -> T:
