@@ -66,7 +66,8 @@ HOMES = {
 BANNED = {
     **dict.fromkeys(('malloc', 'calloc', 'realloc', 'free'), 'mem'),
     **dict.fromkeys(('localtime', 'localtime_r', 'mktime'), None),
-    **dict.fromkeys(('setenv', 'putenv', 'getenv', 'strtok'), None),
+    **dict.fromkeys(('setenv', 'putenv', 'strtok'), None),
+    'getenv': 'http',  # where certificates are, in wheels
     **dict.fromkeys(('sprintf', 'vsprintf', 'strcpy', 'strcat'), None),
     **dict.fromkeys(('gets', 'atoi', 'atol', 'rand', 'srand'), None),
     'time': 'clock',

@@ -7,7 +7,7 @@ base     := status mem clock
 agenda   := agenda apps answer collect room run plan
 sched    := sched sched_ask sched_manual sched_sign sched_gate loop owner thread
 knock    := knock knock_round knock_judge knock_doors knock_sign
-http     := http http_request http_answer http_reason http_socket
+http     := http http_request http_answer http_reason http_socket http_ca
 expr     := expr expr_field expr_rule expr_hint expr_stray expr_guess expr_format expr_zone
 
 USES_test_mem     := mem
@@ -29,6 +29,7 @@ USES_test_days    := days civil
 USES_test_next    := next days $(expr) zone tzif tzrule civil offset mt19937 digest $(base)
 USES_test_http    := $(http) thread $(base)
 USES_test_knock   := $(knock) lease $(http) digest thread $(base)
+USES_test_ca      := http_ca
 USES_test_lease   := lease digest $(base)
 USES_test_agenda  := $(agenda) next days $(expr) zone tzif tzrule civil offset mt19937 digest heap table $(base)
 USES_test_sched   := $(sched) $(agenda) next days $(expr) zone tzif tzrule civil offset mt19937 digest heap table ring alarm lease $(http) sign $(base)
@@ -38,6 +39,9 @@ USES_test_torture := $(USES_test_sched)
 EXTRA_test_http    := server.c
 EXTRA_test_sched   := server.c
 EXTRA_test_torture := server.c
+
+# What only wheels define.
+DEFINES_test_ca := -DCS_HTTP_FIND_CA
 
 # Functions that a test puts in the place of ours.
 LINK_test_sched    := -Wl,--wrap=cs_thread_start

@@ -8,6 +8,8 @@
  */
 #include "core/http/http.h"
 
+#include <unistd.h>
+
 #include "core/http/http_parts.h"
 #include "core/base/mem.h"
 #include "core/base/thread.h"
@@ -21,6 +23,7 @@ struct cs_http {
     size_t active_count, idle_count;
     size_t connections;
     struct cs_http_sockets sockets;   /* what a forked child must close */
+    const char *ca;              /* a file of certificates; NULL: default */
 };
 
 /* -- lists --------------------------------------------------------------- */
@@ -135,7 +138,9 @@ static struct cs_http_transfer *new_transfer(struct cs_http *http)
     if (!transfer)
         return NULL;
     transfer->easy = curl_easy_init();
-    ok = transfer->easy && set_texts(transfer->easy);
+    ok = transfer->easy && set_texts(transfer->easy)
+        && (!http->ca
+            || !curl_easy_setopt(transfer->easy, CURLOPT_CAINFO, http->ca));
     for (size_t i = 0; ok && i < sizeof FIXED / sizeof *FIXED; i++)
         ok = !curl_easy_setopt(transfer->easy, FIXED[i].option,
                                FIXED[i].value);
@@ -336,6 +341,7 @@ enum cs_status cs_http_new(size_t connections, struct cs_http **http)
     link_init(&made->active);
     link_init(&made->done);
     link_init(&made->idle);
+    made->ca = cs_http_find_ca(access);
     made->connections = connections;
     made->multi = cs_http_private_multi();
     made->url = curl_url();

@@ -1,6 +1,7 @@
 /* What the files of the room http share: http.c (transfers), http_request.c
  * (what is sent), http_answer.c (what comes back), http_reason.c (why nothing
- * did) and http_socket.c (the descriptors). The only include of curl.
+ * did), http_socket.c (the descriptors) and http_ca.c (whose certificates
+ * count). The only include of curl.
  */
 #ifndef CS_HTTP_PARTS_H
 #define CS_HTTP_PARTS_H
@@ -87,5 +88,11 @@ void cs_http_explain(struct cs_http_transfer *transfer, CURLcode code);
 /* The transfer ended with `code`: complete its answer. */
 void cs_http_answer_end(struct cs_http_transfer *transfer, CURLcode code,
                         struct cs_mono now);
+
+/* The first file of certificates that this process can read, by `has`, which
+ * is access() (tests bring their own). NULL: what libcurl or OpenSSL look for
+ * is right. That is so in a build that uses the system's libcurl, where
+ * SSL_CERT_FILE or SSL_CERT_DIR is set, and where there is no such file. */
+const char *cs_http_find_ca(int (*has)(const char *path, int mode));
 
 #endif
