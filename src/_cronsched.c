@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "core/cron/offset.h"
+#include "core/http/http.h"
 #include "core/http/sign.h"
 
 static struct binding_state *state_of(PyObject *module)
@@ -190,6 +191,12 @@ static PyObject *sign_headers(PyObject *module, PyObject *arguments,
     return binding_headers(headers.list);
 }
 
+static PyObject *libraries(PyObject *module, PyObject *Py_UNUSED(ignored))
+{
+    (void)module;
+    return PyUnicode_FromString(cs_http_libraries());
+}
+
 /* ------------------------------------------------------------------------ */
 /* Hooks that the Python half sets                                           */
 
@@ -322,6 +329,9 @@ static PyMethodDef functions[] = {
      "sign_headers(application_id, job, scheduled, *, key=None, now,\n"
      "             attempt=1)\n"
      "--\n\nThe headers of a request, by Standard Webhooks 1.0."},
+    {"libraries", libraries, METH_NOARGS,
+     "libraries($module, /)\n--\n\n"
+     "The libcurl that was loaded and what it uses, with their versions."},
     {"set_zone_resolver", set_zone_resolver, METH_O, NULL},
     {"forget_zones", forget_zones, METH_NOARGS, NULL},
     {"set_fork_resume", set_fork_resume, METH_O, NULL},

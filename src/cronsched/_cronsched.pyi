@@ -37,6 +37,7 @@ def sign_headers(
     now: int,
     attempt: int = 1,
 ) -> dict[str, str]: ...
+def libraries() -> str: ...
 def set_zone_resolver(resolver: Callable[[Any], Zone], /) -> None:
     """`resolver` turns what a caller wrote as `timezone=` into a Zone; the
     answer is kept for names, so it is asked once for each."""

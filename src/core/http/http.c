@@ -332,6 +332,11 @@ enum cs_status cs_http_init(struct cs_error *error)
     return started.status;
 }
 
+const char *cs_http_libraries(void)
+{
+    return curl_version();
+}
+
 enum cs_status cs_http_new(size_t connections, struct cs_http **http)
 {
     struct cs_http *made = cs_mem_zalloc(1, sizeof *made);

@@ -70,6 +70,10 @@ struct cs_http_answer {
  * threads). */
 enum cs_status cs_http_init(struct cs_error *error);
 
+/* What was loaded, for a person to read: "libcurl/8.14.1 OpenSSL/3.5.7". Any
+ * time and thread: the same bytes in libcurl's own memory. */
+const char *cs_http_libraries(void);
+
 /* `connections` is how many requests the caller will have in flight, and
  * bounds the connections kept for reuse. More requests than that are sent
  * too, at once: none ever waits in here for another. CS_NOMEM. */

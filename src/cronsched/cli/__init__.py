@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
-from cronsched._version import __version__
 from cronsched.base.text import printable_lines
 from cronsched.cli.terminal import Terminal, close_after_broken_pipe
+from cronsched.cli.version import ShowVersion
 from cronsched.errors import CronError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
         epilog='An expression has five to seven fields: [second] minute hour day month '
         "weekday [year]. Quote it: '*/15 8-18 * * MON-FRI'.",
     )
-    parser.add_argument('--version', action='version', version=f'cronsched {__version__}')
+    parser.add_argument('--version', action=ShowVersion)
     commands = parser.add_subparsers(title='commands', metavar='COMMAND', required=True)
     _add_schedules(commands)
     if command not in SCHEDULES:
