@@ -13,7 +13,7 @@ SOURCES := $(wildcard src/_cronsched.c src/binding/*.[ch] src/core/*/*.[ch])
 VERSION := $(BIN)/python -c 'import cronsched; print(cronsched.__version__)'
 PYTEST := $(BIN)/python -X dev -m pytest
 
-.PHONY: frameworks demo test test-c test-tsan test-python lint bench zones fuzz soak servers build clean system
+.PHONY: frameworks demo test test-c test-tsan test-python lint bench zones fuzz soak servers wheels build clean system
 
 demo: $(VENV)/.built
 	@$(BIN)/python examples/run.py
@@ -88,6 +88,20 @@ bench: build
 	@$(BIN)/python -m pip install -q "cronsched[bench]==$$($(VERSION))"
 	@$(MAKE) -C bench/c
 	@$(BIN)/python bench/run.py
+
+# Self-contained wheels into dist/, checked and tried; see docs/wheels.md. One
+# of them: make wheels WHEELS='--platform x86_64 --python 3.13'
+export CRONSCHED_WHEELS ?= $(HOME)/.cache/cronsched-wheels
+WHEEL_TOOLS := $(CRONSCHED_WHEELS)/tools
+
+$(WHEEL_TOOLS)/.made: tools/wheels/requirements.txt
+	@echo '== making $(WHEEL_TOOLS)'
+	@$(PYTHON) -m venv $(WHEEL_TOOLS)
+	@$(WHEEL_TOOLS)/bin/python -m pip install -q -r $<
+	@touch $@
+
+wheels: $(WHEEL_TOOLS)/.made
+	@PATH='$(WHEEL_TOOLS)/bin':"$$PATH" python tools/wheels/build.py --twice $(WHEELS)
 
 clean:
 	rm -rf build $(VENV) src/cronsched/*.so src/*.egg-info

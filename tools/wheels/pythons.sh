@@ -1,0 +1,56 @@
+#!/bin/bash
+# A Python that no package has, to try a wheel with: for musl, or without the
+# global lock. Only what a trial needs; 4 minutes.
+#   pythons.sh musl COMPILERS PYTHON-SOURCE ZLIB-SOURCE BUILD-PYTHON OUT
+#   pythons.sh free-threaded PYTHON-SOURCE OUT
+# BUILD-PYTHON is an interpreter of the same version for this machine. OUT
+# gets usr/local.
+set -euo pipefail
+
+kind=$1 out=${!#}
+work=$out.new
+jobs=${JOBS:-2}
+
+run() {   # quiet unless it fails
+    nice -n 19 "$@" >>"$work/log" 2>&1 || { tail -n 40 "$work/log" >&2; exit 1; }
+}
+
+# zig links programs for musl statically unless told; such a one loads nothing.
+musl_cc='cronsched-cc -dynamic'
+
+build_zlib() {   # pip unpacks wheels with it
+    cp -a "$1" "$work/zlib"
+    cd "$work/zlib"
+    run env CHOST=x86_64-linux-musl CC="$musl_cc" AR=cronsched-ar RANLIB=cronsched-ranlib \
+        CFLAGS='-O2 -fPIC' ./configure --static --prefix=/usr
+    run make -j"$jobs" libz.a
+}
+
+build_for_musl() {
+    export PATH=$2:$PATH
+    build_zlib "$4"
+    mkdir "$work/build"
+    cd "$work/build"
+    run env CC="$musl_cc" AR=cronsched-ar RANLIB=cronsched-ranlib PKG_CONFIG=/bin/false \
+        CPPFLAGS="-I$work/zlib" LDFLAGS="-L$work/zlib" \
+        ac_cv_file__dev_ptmx=yes ac_cv_file__dev_ptc=no \
+        "$3/configure" --build=x86_64-linux-gnu --host=x86_64-linux-musl \
+        --with-build-python="$5" --without-ensurepip --disable-test-modules
+}
+
+build_free_threaded() {
+    mkdir "$work/build"
+    cd "$work/build"
+    run "$2/configure" --disable-gil --without-ensurepip --disable-test-modules
+}
+
+rm -rf "$work"
+mkdir -p "$work"
+case $kind in
+    musl) build_for_musl "$@" ;;
+    free-threaded) build_free_threaded "$@" ;;
+esac
+run make -j"$jobs"
+run make install DESTDIR="$work/files"
+mv "$work/files" "$out"
+rm -rf "$work"
