@@ -33,7 +33,7 @@ build_for_musl() {
     cd "$work/build"
     run env CC="$musl_cc" AR=cronsched-ar RANLIB=cronsched-ranlib PKG_CONFIG=/bin/false \
         CPPFLAGS="-I$work/zlib" LDFLAGS="-L$work/zlib" \
-        ac_cv_file__dev_ptmx=yes ac_cv_file__dev_ptc=no \
+        ac_cv_file__dev_ptmx=yes ac_cv_file__dev_ptc=no ac_cv_buggy_getaddrinfo=no \
         "$3/configure" --build=x86_64-linux-gnu --host=x86_64-linux-musl \
         --with-build-python="$5" --without-ensurepip --disable-test-modules
 }
