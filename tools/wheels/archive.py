@@ -17,6 +17,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -111,20 +112,19 @@ class Archive:
         raise NoSource(f'{name}: no source to be had')
 
     def _fetch(self, name: str, revision: str, target: Path) -> bool:
-        work = target.with_name(target.name + '.new')
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        try:
+        target.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
             package = f'{name}={revision}'
-            self._apt('apt-get', '-qq', 'source', '--only-source', package, folder=work)
-        except AptError as error:
-            shutil.rmtree(work)
-            if '404' not in str(error):
-                raise
-            return False
-        (tree,) = (path for path in work.iterdir() if path.is_dir())
-        tree.rename(target)
-        shutil.rmtree(work)
+            try:
+                self._apt(
+                    'apt-get', '-qq', 'source', '--only-source', package, folder=Path(folder)
+                )
+            except AptError as error:
+                if '404' not in str(error):
+                    raise
+                return False
+            (tree,) = (path for path in Path(folder).iterdir() if path.is_dir())
+            tree.rename(target)
         return True
 
     def needs(self, *packages: str, architecture: str, suite: str) -> list[str]:
