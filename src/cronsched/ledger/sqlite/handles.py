@@ -21,6 +21,7 @@ import threading
 import weakref
 from pathlib import Path
 
+from cronsched.base.locks import Lock
 from cronsched.ledger.sqlite.presence import Presence
 
 __all__ = ['Handle', 'Handles', 'Identity']
@@ -36,7 +37,7 @@ class Handle:
     """What one process has of a file. The lock is for all of it."""
 
     def __init__(self, alive: Path) -> None:
-        self.lock = threading.Lock()
+        self.lock = Lock()
         self.connection: sqlite3.Connection | None = None   # owned
         self.companions: tuple[Identity | None, ...] = ()   # -wal and -shm
         self.presence = Presence(alive)                     # owned
@@ -115,7 +116,7 @@ def _after_fork_in_child() -> None:
     # of the parent may have the lock, for ever.
     global _all_lock
     _all_lock = threading.Lock()
-    _give_back()
+    _held.clear()   # those of the handles have been made anew
     for handles in list(_all):
         handles.leave_parent()
 
