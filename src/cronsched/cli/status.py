@@ -16,15 +16,13 @@ with it they are UTC seconds.
 from __future__ import annotations
 
 import argparse
-import heapq
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -32,11 +30,12 @@ from urllib.parse import quote
 from cronsched.base.directories import find_state_directory
 from cronsched.base.text import printable
 from cronsched.cli import doctor
-from cronsched.cli.overview import Statuses, history_row, row_data, status_row
+from cronsched.cli.overview import Statuses, history_row, status_row
 from cronsched.cli.reasons import explain, schedule_of, time_text
+from cronsched.cli.stream import newest, write_stream
 from cronsched.cli.terminal import Terminal, table
 from cronsched.errors import CronError
-from cronsched.ledger import KnownJob, Ledger, Row, open_ledger
+from cronsched.ledger import KnownJob, Ledger, open_ledger
 from cronsched.ledger.sqlite import SQLiteLedger
 from cronsched.scheduler.site import LEDGER_FILE, ledger_url
 
@@ -137,30 +136,11 @@ def show_history(arguments: argparse.Namespace, ledger: Ledger) -> None:
     if arguments.job is not None:
         _jobs(arguments, ledger, arguments.job)
     if arguments.json:
-        return _write_stream(_rows(arguments, ledger))
-    rows = list(_rows(arguments, ledger))
+        return write_stream(newest(ledger, arguments.application, arguments.job, arguments.limit))
+    rows = list(newest(ledger, arguments.application, arguments.job, arguments.limit))
     terminal = Terminal(sys.stdout)
     head = ['SCHEDULED', 'APPLICATION', 'JOB', 'STATE', 'TOOK', 'ATTEMPT', 'DETAIL']
     _write(table([head, *(history_row(row, terminal) for row in rows)]))
-
-
-def _rows(arguments: argparse.Namespace, ledger: Ledger) -> Iterator[Row]:
-    """The newest first."""
-    walks = [
-        ledger.walk(application_id=application_id, job=arguments.job)
-        for application_id in arguments.application or [None]
-    ]
-    merged = heapq.merge(*walks, key=lambda row: -row.run.scheduled)
-    return islice(merged, max(arguments.limit, 0))
-
-
-def _write_stream(rows: Iterable[Row]) -> None:
-    """A JSON array, a row a line, while they are read."""
-    encode, comma = json.JSONEncoder(ensure_ascii=False).encode, '['
-    for row in rows:
-        sys.stdout.write(f'{comma}\n  {encode(row_data(row))}')
-        comma = ','
-    sys.stdout.write('\n]\n' if comma == ',' else '[]\n')
 
 
 def _show_reasons(arguments: argparse.Namespace, ledger: Ledger) -> None:
