@@ -34,8 +34,9 @@ from platforms import PLATFORMS, PYTHONS, Target
 from toolchain import Toolchain, cache_folder
 from trial import try_all
 
-HERE = Path(__file__).parent
-TREE = HERE.parent.parent
+TREE = Path(__file__).parents[2]
+# In the source distribution, which is where it is built.
+EXPORTS = 'tools/wheels/exports.map'
 
 
 def main() -> None:
@@ -138,7 +139,7 @@ def environment(target: Target, tools: Toolchain, config: Path) -> dict[str, str
         'CC': ' '.join(compiler),
         'LDSHARED': 'cronsched-cc -shared',
         'CFLAGS': f'-O2 -g0 {sections} -fstack-protector-strong -DCURL_STATICLIB',
-        'LDFLAGS': f'-Wl,--version-script={HERE}/exports.map -Wl,--gc-sections -Wl,-Bsymbolic -s',
+        'LDFLAGS': f'-Wl,--version-script={EXPORTS} -Wl,--gc-sections -Wl,-Bsymbolic -s',
         'DIST_EXTRA_CONFIG': str(config),
         'SETUPTOOLS_EXT_SUFFIX': target.suffix,
         '_PYTHON_HOST_PLATFORM': f'linux-{target.platform.machine}',
