@@ -25,10 +25,11 @@ from servers import get, wait_for
 BIN = Path(sys.executable).parent
 # A loaded machine is slow; nothing takes this long unless it fails.
 PATIENCE = 60.0
-# Pyramid imports pkg_resources.
+# Pyramid imports pkg_resources, and WebOb cgi.
 WARNINGS = ','.join((
     'error', 'ignore:pkg_resources is deprecated:UserWarning',
     'ignore:Deprecated call to:DeprecationWarning',
+    "ignore:'cgi' is deprecated:DeprecationWarning",
 ))
 
 
