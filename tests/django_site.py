@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import django
 from django.conf import settings
@@ -98,7 +99,8 @@ def site(**changed: Any) -> Iterator[None]:
     jobs.DUPLICATES.clear()
     changed['CRONSCHED'] = {'ENABLED': False} | changed.get('CRONSCHED', {})
     try:
-        with override_settings(**changed):
+        with override_settings(**changed), patch.dict(os.environ):
+            os.environ.pop('CRONSCHED_ENABLED', None)   # it would win
             conf.forget()
             yield
     finally:
