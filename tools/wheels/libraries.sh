@@ -28,7 +28,7 @@ openssl_off=(
 )
 
 # proxy and netrc stay: cronsched switches both off for each request, and
-# takes a refusal for a fault. --with-ca-fallback: OpenSSL's own search, when
+# takes a refusal for a fault. dateparse stays: Retry-After may be a date. --with-ca-fallback: OpenSSL's own search, when
 # cronsched's found nothing.
 curl_options=(
     --disable-shared --enable-static --with-pic --disable-dependency-tracking
@@ -37,7 +37,7 @@ curl_options=(
     --disable-openssl-auto-load-config
     --disable-{ftp,file,ipfs,ldap,ldaps,rtsp,dict,telnet,tftp,pop3,imap,smb,smtp,gopher,mqtt}
     --disable-{http-auth,basic-auth,bearer-auth,digest-auth,kerberos-auth,negotiate-auth,aws,ntlm,tls-srp}
-    --disable-{alt-svc,hsts,cookies,doh,mime,form-api,dateparse,headers-api,websockets,ares}
+    --disable-{alt-svc,hsts,cookies,doh,mime,form-api,headers-api,websockets,ares}
     --disable-{manual,docs,libcurl-option,progress-meter,dnsshuffle,get-easy-options,bindlocal,sspi}
     --without-{zlib,brotli,zstd,nghttp2,libidn2,libpsl,libssh2,librtmp,libgsasl}
 )

@@ -112,7 +112,8 @@ class Roots:
         try:
             if not into.exists():
                 self._build(target, into)
-        except (NoSource, NoInterpreter):
+        except (NoSource, NoInterpreter, subprocess.CalledProcessError) as error:
+            print(f'!! no Python {target} to try with: {error}', flush=True)
             return None
         return Root(into, f'/usr/local/bin/python{target.python}')
 
