@@ -221,7 +221,9 @@ static void await_end(struct story *story)
     struct cs_event event;
     int tries;
 
-    for (tries = 0; tries < 1000 && !story->ended; tries++) {
+    /* Longer than a connection may take: a transfer that libcurl had no
+     * memory for may wait for that to be over. */
+    for (tries = 0; tries < 3000 && !story->ended; tries++) {
         if (tries == 1)
             cs_mem_fail_after(-1);
         if (!cs_sched_events(story->sched, &event, 1, 10))
