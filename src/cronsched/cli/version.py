@@ -14,14 +14,14 @@ mended by a newer cronsched, else by the system's packages.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from importlib.metadata import Distribution, PackageNotFoundError
-from textwrap import fill
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cronsched._cronsched import libraries
 from cronsched._version import __version__
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 __all__ = ['ShowVersion', 'version_lines']
 
@@ -38,6 +38,9 @@ class ShowVersion(argparse.Action):
 
 
 def version_lines(distribution: Distribution | None) -> list[str]:
+    import json  # each command would wait for it
+    from textwrap import fill
+
     lines = [f'cronsched {__version__}', fill(libraries(), 79, subsequent_indent='  ')]
     bill = distribution.read_text('sboms/cronsched.cdx.json') if distribution else None
     if bill:
@@ -49,6 +52,8 @@ def version_lines(distribution: Distribution | None) -> list[str]:
 
 
 def _this_distribution() -> Distribution | None:
+    from importlib.metadata import Distribution, PackageNotFoundError
+
     try:
         return Distribution.from_name('cronsched')
     except PackageNotFoundError:
