@@ -113,3 +113,16 @@ def test_a_forked_process_begins_for_itself(base):
     assert os.waitpid(child, 0)[1] == 0
     visit(5)
     assert len(begun) == 1
+
+
+def test_a_forked_process_begins_also_where_another_host_has_looked_first():
+    """What was inherited is forgotten as a whole, by whoever looks first."""
+    app, begun = make(CronApp), Begun()
+    visit = visitors(app, begun)
+    visit(5)
+    child = os.fork()
+    if child == 0:
+        assert 'another' not in StartedHere()
+        visit(5)
+        os._exit(len(begun) != 2)
+    assert os.waitpid(child, 0)[1] == 0

@@ -36,9 +36,6 @@ def make_tween(
     if not any(registries.values()):
         return handler
     own = registries[type(app)] or UNKNOWN
-    # What the outermost application has started, and the mapping that says so.
-    done: Any = None
-    done_ids: set[str] = set()
 
     def cronjob_tween(request: Any) -> Any:
         if JOBS in request.environ['PATH_INFO']:
@@ -48,28 +45,21 @@ def make_tween(
             response = handler(request)
             return response
         finally:
+            # `get`, as it is the only look-up that costs no call of Python's.
             if not (
                 request.app is app
-                and own.cronjob_threads is done
-                and app.application_id in done_ids
                 and here[0]
+                and own.cronjob_threads.get(app.application_id) is not None
             ):
                 look(request, response)
 
     def look(request: Any, response: Any) -> None:
-        nonlocal done
         found = request.app
         registry = registries.get(found.__class__, UNKNOWN)
-        if registry is None:
+        if registry is None or _is_missing(response):
             return
-        if registry.cronjob_threads.get(found.application_id) is None or not here[0]:
-            if not _is_missing(response):
-                begin(request)
-        elif found is app:
-            if done is not registry.cronjob_threads:
-                done = registry.cronjob_threads
-                done_ids.clear()
-            done_ids.add(app.application_id)
+        if not here[0] or registry.cronjob_threads.get(found.application_id) is None:
+            begin(request)
 
     def attend(request: Any) -> Any:
         expect(request.environ)
