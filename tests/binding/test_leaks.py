@@ -277,7 +277,7 @@ FAILURES = [
     fail(THREADED.take),
     fail(THREADED.advance, 1.0),
     fail(THREADED.complete, 1),
-    fail(Scheduler(lease_directory='/nowhere/at/all').start),
+    fail(Scheduler(lease_directory='/proc/nowhere/at/all').start),
 ]
 
 

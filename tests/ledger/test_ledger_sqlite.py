@@ -512,7 +512,9 @@ def test_the_log_of_writes_stays_bounded_while_nobody_pauses(
         time.sleep(0.02)
     written = sum(int(writer.communicate()[0]) for writer in writers)
     assert written * 2000 > 2 * most   # more than it may keep
-    assert largest < 8 * most, (largest, written)
+    # Without the bound it grows as long as they write; how far it gets beyond
+    # depends on who is given the processor.
+    assert largest < 32 * most, (largest, written)
 
 
 def test_looking_makes_no_file_beside_it(ledger: SQLiteLedger, path: Path) -> None:

@@ -133,6 +133,14 @@ APPLICATION = '''
     class App(CronApp):
         pass
 
+    @App.path(path='')
+    class Page:
+        pass
+
+    @App.view(model=Page)
+    def page(self, request):
+        return 'a page'
+
     @App.cronjob('* * * * * *', timezone='UTC', max_offset=0, overlap='allow')
     def each_second(request):
         print('ran', flush=True)
@@ -141,10 +149,7 @@ APPLICATION = '''
     App.commit()
     server = create_server(App(), host='127.0.0.1', port=0, threads=4)
     threading.Thread(target=server.run, daemon=True).start()
-    try:
-        urllib.request.urlopen(f'http://127.0.0.1:{server.effective_port}/')
-    except urllib.error.HTTPError as error:
-        error.close()
+    urllib.request.urlopen(f'http://127.0.0.1:{server.effective_port}/').close()
     time.sleep(1.3)
 '''
 
