@@ -35,8 +35,8 @@ from cronsched.base.extras import requires
 from cronsched.base.forks import process_id
 from cronsched.web import cron as web
 from cronsched.web import functions
-from cronsched.web.execution import expect, settle
-from cronsched.web.host import OUTCOME_HEADER, Answer, Answered, Diagnosis
+from cronsched.web.execution import attend
+from cronsched.web.host import Answer, Answered, Diagnosis
 from cronsched.web.receive import accept
 from cronsched.web.wsgi import CREDENTIALS, name_of
 
@@ -166,18 +166,7 @@ def tween_factory(handler: Callable[[Any], Any], registry: Any) -> Callable[[Any
 def _attend(request: Any, handler: Callable[[Any], Any]) -> Any:
     for name in CREDENTIALS:
         request.environ.pop(name, None)
-    expect(request.environ)
-    try:
-        response = handler(request)
-    except BaseException as error:
-        settle(request.environ, 500, error)
-        raise
-    outcome = settle(request.environ, response.status_code)
-    if outcome is not None:
-        response.headers[OUTCOME_HEADER] = outcome
-        if outcome != 'ok' and response.status_code < 500:
-            response.status_code = 500
-    return response
+    return attend(request, handler)
 
 
 def _run(request: Any) -> Any:

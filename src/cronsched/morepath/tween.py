@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from cronsched.jobs.registry import here, jobs_of
-from cronsched.web.receive import OUTCOME_HEADER, expect, settle
+from cronsched.web.execution import attend
 
 __all__ = ['make_tween']
 
@@ -39,7 +39,7 @@ def make_tween(
 
     def cronjob_tween(request: Any) -> Any:
         if JOBS in request.environ['PATH_INFO']:
-            return attend(request)
+            return run(request)
         response = None
         try:
             response = handler(request)
@@ -61,20 +61,8 @@ def make_tween(
         if not here[0] or registry.cronjob_threads.get(found.application_id) is None:
             begin(request)
 
-    def attend(request: Any) -> Any:
-        expect(request.environ)
-        try:
-            response = handler(request)
-        except BaseException as error:
-            settle(request.environ, 500, error)
-            raise
-        outcome = settle(request.environ, response.status_code)
-        if outcome is not None:
-            # The sender is to know that the run was claimed, and spent; and
-            # what an error handler made of an error is still a failure.
-            response.headers[OUTCOME_HEADER] = outcome
-            if outcome != 'ok' and response.status_code < 500:
-                response.status_code = 500
+    def run(request: Any) -> Any:
+        response = attend(request, handler)
         if not _is_missing(response):
             begin(request)
         return response

@@ -18,7 +18,7 @@ This module alone calls the ledger.
 from __future__ import annotations
 
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -32,7 +32,9 @@ from cronsched.web.host import OUTCOME_HEADER, Answer
 from cronsched.web.signing import Signed
 from cronsched.web.threads import in_thread
 
-__all__ = ['CronRun', 'Execution', 'TimedOut', 'claim', 'expect', 'settle', 'unfinished']
+__all__ = [
+    'CronRun', 'Execution', 'TimedOut', 'attend', 'claim', 'expect', 'settle', 'unfinished',
+]
 
 DETAIL_SIZE: Final = 1024
 
@@ -176,6 +178,25 @@ def settle(
     """End the run of this request, if there was one: 'ok' or 'failed'."""
     execution = unfinished(environ)
     return None if execution is None else execution.end(error, status)
+
+
+def attend(request: Any, handler: Callable[[Any], Any]) -> Any:
+    """Handle the request of a job from outside of everything, and end its run
+    as it ended. Request and response are WebOb's, or as they are."""
+    expect(request.environ)
+    try:
+        response = handler(request)
+    except BaseException as error:
+        settle(request.environ, 500, error)
+        raise
+    outcome = settle(request.environ, response.status_code)
+    if outcome is not None:
+        # The sender is to know that the run was claimed, and spent; and what
+        # an error handler made of an error is still a failure.
+        response.headers[OUTCOME_HEADER] = outcome
+        if outcome != 'ok' and response.status_code < 500:
+            response.status_code = 500
+    return response
 
 
 def _outcome(error: BaseException | None, status: int) -> str:
