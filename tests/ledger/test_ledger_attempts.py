@@ -27,6 +27,13 @@ __all__ = ['claimer', 'ledger', 'url']   # fixtures
 NOW = time.time()
 
 
+@pytest.fixture(autouse=True)
+def the_time_of_this_file():
+    """Times are compared with NOW, which is as old as the run of all tests."""
+    with clock.in_place(lambda: NOW):
+        yield
+
+
 def due(ledger, at, *, application_ids=(APPLICATION,)):
     return [(each.run, each.attempt) for each in ledger.attempts_due(application_ids, at)]
 
@@ -49,28 +56,28 @@ def test_the_next_attempt_of_a_run_that_failed_is_due_after_its_backoff(ledger):
 def test_an_attempt_stays_due_until_it_is_claimed(ledger):
     ended(ledger, run(), 'failed', retries=1)
     for _ in range(2):   # whoever owns the application id may die meanwhile
-        assert due(ledger, time.time() + 2) == [(run(), 2)]
+        assert due(ledger, NOW + 2) == [(run(), 2)]
     granted(ledger, run(), attempt=2, retries=1)
-    assert due(ledger, time.time() + 2) == []
+    assert due(ledger, NOW + 2) == []
 
 
 @pytest.mark.parametrize('outcome', ['ok', 'skipped_paused'])
 def test_after_what_is_final_no_attempt_is_due(ledger, outcome):
     ended(ledger, run(), outcome, retries=3)
-    assert due(ledger, time.time() + 3600) == []
+    assert due(ledger, NOW + 3600) == []
 
 
 def test_after_the_last_attempt_none_is_due(ledger):
     ended(ledger, run(), 'failed', retries=1)
     ended(ledger, run(), 'failed', attempt=2, retries=1)
-    assert due(ledger, time.time() + 3600) == []
+    assert due(ledger, NOW + 3600) == []
     assert row_of(ledger, run()).attempts_left == 0
 
 
 def test_the_sender_knows_best_whether_another_attempt_follows(ledger):
     ended(ledger, run(0), 'failed', retries=3)
     ledger.record(run(0), 'failed', at=NOW, status=404)            # it would only be the same
-    assert due(ledger, time.time() + 3600) == []
+    assert due(ledger, NOW + 3600) == []
     ended(ledger, run(1), 'failed', retries=3)
     ledger.record(run(1), 'failed', at=NOW, status=503, retry_at=NOW + 90, attempts_left=3)
     assert row_of(ledger, run(1)).next_attempt == NOW + 90
@@ -104,9 +111,9 @@ def test_what_waited_is_due_since_the_end_that_it_waited_for(ledger):
 
 def test_an_attempt_that_is_dropped_is_not_due_any_more(ledger):
     ended(ledger, run(), 'failed', retries=3)
-    found, = ledger.attempts_due([APPLICATION], time.time() + 60)
+    found, = ledger.attempts_due([APPLICATION], NOW + 60)
     ledger.drop_attempt(found)
-    assert due(ledger, time.time() + 3600) == []
+    assert due(ledger, NOW + 3600) == []
     assert state_of(ledger, run()) == 'failed'
 
 
@@ -114,7 +121,7 @@ def test_a_run_that_was_lost_with_attempts_left_is_due_at_once(ledger, claimer):
     granted(ledger, run(1), retries=1)   # lives
     claimer(run(0), retries=1).kill()
     assert ledger.recover() == [run(0)]
-    assert due(ledger, time.time()) == [(run(0), 2)]
+    assert due(ledger, NOW) == [(run(0), 2)]
 
 
 def test_an_attempt_that_a_wrong_clock_put_ahead_is_due(ledger):
@@ -147,22 +154,22 @@ def test_what_times_out_without_being_claimed_has_ended(ledger):
 def test_the_attempt_after_a_timeout_waits_for_the_first_to_end(ledger, outcome):
     claim = granted(ledger, run(), retries=3, timestamp=1)
     ledger.record(run(), 'timed_out', at=NOW + 2, retry_at=NOW + 3, attempts_left=3)
-    assert due(ledger, time.time() + 60) == []
+    assert due(ledger, NOW + 60) == []
     assert ledger.claim(run(), attempt=2, timestamp=2, retries=3).verdict == 'executing'
     ledger.finish(claim, outcome, took=5.0)
     assert state_of(ledger, run()) == 'timed_out'
-    assert due(ledger, time.time() + 60) == [(run(), 2)]
+    assert due(ledger, NOW + 60) == [(run(), 2)]
     ended(ledger, run(), 'ok', attempt=2, timestamp=3, retries=3)
-    assert (state_of(ledger, run()), due(ledger, time.time() + 3600)) == ('ok', [])
+    assert (state_of(ledger, run()), due(ledger, NOW + 3600)) == ('ok', [])
 
 
 def test_the_attempt_after_a_timeout_follows_the_death_of_the_first(ledger, claimer):
     first = claimer(run(), retries=1)
-    ledger.record(run(), 'timed_out', at=time.time(), retry_at=time.time(), attempts_left=1)
-    assert due(ledger, time.time()) == []
+    ledger.record(run(), 'timed_out', at=NOW, retry_at=NOW, attempts_left=1)
+    assert due(ledger, NOW) == []
     first.kill()
     ledger.recover()
-    assert due(ledger, time.time()) == [(run(), 2)]
+    assert due(ledger, NOW) == [(run(), 2)]
 
 
 def test_who_asks_for_the_next_attempt_has_given_up_on_the_last(ledger):
@@ -170,7 +177,7 @@ def test_who_asks_for_the_next_attempt_has_given_up_on_the_last(ledger):
     assert ledger.claim(run(), attempt=2, retries=1, timestamp=2).verdict == 'executing'
     assert row_of(ledger, run()).gave_up is not None
     ledger.finish(claim, 'failed', took=1.0)
-    assert due(ledger, time.time() + 5) == [(run(), 2)]
+    assert due(ledger, NOW + 5) == [(run(), 2)]
 
 
 # -- Who waits
@@ -178,12 +185,12 @@ def test_who_asks_for_the_next_attempt_has_given_up_on_the_last(ledger):
 def test_a_run_of_a_job_that_queues_waits_at_the_claim(ledger):
     first = granted(ledger, run(0), overlap='queue')
     assert ledger.claim(run(1), overlap='queue').verdict == 'queued'
-    assert (state_of(ledger, run(1)), due(ledger, time.time() + 60)) == ('queued', [(run(1), 1)])
-    waiting, = ledger.attempts_due([APPLICATION], time.time() + 60)
+    assert (state_of(ledger, run(1)), due(ledger, NOW + 60)) == ('queued', [(run(1), 1)])
+    waiting, = ledger.attempts_due([APPLICATION], NOW + 60)
     assert (waiting.overlaps, waiting.waited) == (True, True)
     assert ledger.claim(run(1), overlap='queue').verdict == 'queued'
     ledger.finish(first, 'ok', took=1.0)
-    waiting, = ledger.attempts_due([APPLICATION], time.time() + 60)
+    waiting, = ledger.attempts_due([APPLICATION], NOW + 60)
     assert not waiting.overlaps
     claim = granted(ledger, run(1), overlap='queue')
     assert (claim.attempt, state_of(ledger, run(1))) == (1, 'running')
@@ -204,13 +211,13 @@ def test_a_run_that_waits_is_not_executed_once_its_job_is_paused(ledger):
     assert ledger.claim(run(1), overlap='queue').verdict == 'skipped_paused'
     row = row_of(ledger, run(1))
     assert (row.state, row.detail) == ('skipped_paused', 'moving')
-    assert due(ledger, time.time() + 60) == []
+    assert due(ledger, NOW + 60) == []
 
 
 def test_a_run_that_waits_and_is_dropped_was_skipped(ledger):
     granted(ledger, run(0), overlap='queue')
     ledger.claim(run(1), overlap='queue')
-    waiting, = ledger.attempts_due([APPLICATION], time.time() + 60)
+    waiting, = ledger.attempts_due([APPLICATION], NOW + 60)
     ledger.drop_attempt(waiting)
     assert state_of(ledger, run(1)) == 'skipped_overlap'
 
@@ -219,10 +226,10 @@ def test_an_attempt_that_overlaps_another_run_stays_owed(ledger):
     ended(ledger, run(0), 'failed', timestamp=1, retries=1)
     other = granted(ledger, run(1))
     assert ledger.claim(run(0), attempt=2, timestamp=2, retries=1).verdict == 'queued'
-    owed, = ledger.attempts_due([APPLICATION], time.time() + 60)
+    owed, = ledger.attempts_due([APPLICATION], NOW + 60)
     assert owed.overlaps is True
     ledger.finish(other, 'ok', took=0.1)
-    owed, = ledger.attempts_due([APPLICATION], time.time() + 60)
+    owed, = ledger.attempts_due([APPLICATION], NOW + 60)
     assert owed.overlaps is False
 
 
@@ -318,7 +325,8 @@ def test_an_owner_that_died_is_known_as_dead(ledger, claimer):
 
 def test_who_executes_what_is_known(ledger, claimer):
     other = claimer(run(0))
-    granted(ledger, run(1, job='b'))
+    with clock.in_place(time.time):   # which the other process goes by
+        granted(ledger, run(1, job='b'))
     first, second = ledger.executing()
     assert (first.run, first.pid) == (run(0), other.process.pid)
     assert second.run == run(1, job='b')

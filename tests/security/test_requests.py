@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from cronsched._cronsched import sign_headers
+from cronsched.base import clock
 from cronsched.jobs.job import Job
 from cronsched.jobs.settings import Settings
 from cronsched.ledger import Ledger, Run, open_ledger
@@ -40,6 +41,13 @@ class Host:
 
     def told(self, diagnosis: object) -> str:
         return ''
+
+
+@pytest.fixture(autouse=True)
+def the_time_of_this_file() -> Iterator[None]:
+    """A request is valid for minutes; the tests before these may take more."""
+    with clock.in_place(lambda: NOW):
+        yield
 
 
 @pytest.fixture
