@@ -11,7 +11,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard src/_cronsched.c src/binding/*.[ch] src/core/*/*.[ch])
 VERSION := $(BIN)/python -c 'import cronsched; print(cronsched.__version__)'
-PYTEST := $(BIN)/python -X dev -m pytest
+# A file is run by one of two processes; much of a test is waiting for others.
+PYTEST := $(BIN)/python -m pytest --dist=loadfile --tx='2*popen//python=$(BIN)/python -X dev'
 
 .PHONY: frameworks demo test test-c test-tsan test-python lint bench zones fuzz soak servers wheels build clean system
 

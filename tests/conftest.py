@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,3 +26,14 @@ def own_directories(
     scheduler = sys.modules.get('cronsched.scheduler.process')
     if scheduler is not None:
         scheduler.stop()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many cases of the contract each adapter has passed."""
+    passed = Counter(
+        value for report in terminalreporter.getreports('passed')
+        for name, value in report.user_properties if name == 'adapter'
+    )
+    if passed:
+        counts = ', '.join(f'{name} {count}' for name, count in sorted(passed.items()))
+        terminalreporter.write_line(f'contract, passed: {counts}')
