@@ -29,6 +29,8 @@ class Row:
     #: Run by each `make test`.
     always: bool = False
     environment: dict[str, str] = field(default_factory=dict)
+    #: A module of the server, where its command is Python's.
+    needs: str = ''
 
 
 ROWS = [
@@ -62,6 +64,9 @@ ROWS = [
     Row('werkzeug', ['python', '-m', 'shop_werkzeug', '{port}'], itself=True, revives=False),
     Row('werkzeug, reloader',
         ['python', '-m', 'shop_werkzeug', '{port}', 'reload'], revives=False),
+    Row('daphne', ['daphne', '-b', '127.0.0.1', '-p', '{port}', ASGI], itself=True, revives=False),
+    Row('bjoern', ['python', '-m', 'shop_bjoern', '{port}'], itself=True, revives=False,
+        needs='bjoern'),
     Row('cheroot', ['cheroot', '--bind', '127.0.0.1:{port}', WSGI], itself=True, revives=False),
     Row('uWSGI, master',
         ['uwsgi', '--http-socket', '127.0.0.1:{port}', '--master', '-p', '2', '--die-on-term',
@@ -98,6 +103,8 @@ def note(row: Row, what: str) -> None:
 
 @pytest.mark.parametrize('row', [mark(row) for row in ROWS])
 def test_it_starts_and_runs_without_a_visitor(row: Row, tmp_path: Path) -> None:
+    if row.needs:
+        pytest.importorskip(row.needs)
     with fleet(tmp_path, command_for(row, free_port()), **row.environment) as running:
         running.first_tick()
         first = running.owners()[0]
