@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from servers import PATIENCE, get, wait_for
 
 HERE = Path(__file__).parent
@@ -29,7 +30,17 @@ EACH_SECOND = {
     'expression': '* * * * * *', 'coalesce': False, 'overlap': 'allow', 'timeout': 20,
 }
 
-OWNED = re.compile(r'([0-9.]+) ([0-9]+) INFO Started cronjob thread for ')
+OWNED = re.compile(
+    r'([0-9.]+) ([0-9]+) INFO (?:Started cronjob thread for |\d+ jobs? of soak at )'
+)
+
+
+def command_of(server: str) -> str:
+    """The path of a server's command; skips where it is not installed."""
+    path = Path(sys.executable).parent / server
+    if not path.exists():
+        pytest.skip(f'{server} is not installed')
+    return str(path)
 
 
 def free_port() -> int:
@@ -39,13 +50,15 @@ def free_port() -> int:
 
 
 class Fleet:
-    """See the module. `kind` is gunicorn, waitress or prefork."""
+    """See the module. `kind` is gunicorn, waitress, prefork, uwsgi or uvicorn.
+    `without`: the safety net that is taken away."""
 
     def __init__(
         self, kind: str, directory: Path, *, jobs: dict[str, Any] | None = None,
         mount: str = 'morepath', count: int = 4, arguments: tuple[str, ...] = (),
-        preexec: Callable[[], None] | None = None,
+        preexec: Callable[[], None] | None = None, without: str = '',
     ) -> None:
+        self.without = without
         self.kind, self.directory, self.count = kind, directory, count
         self.port = free_port()
         self.url = f'http://127.0.0.1:{self.port}'
@@ -62,21 +75,34 @@ class Fleet:
         environment = os.environ | {
             'SOAK_DIRECTORY': str(self.directory), 'SOAK_MOUNT': self.mount,
             'SOAK_URL': self.url, 'SOAK_JOBS': json.dumps(self.jobs),
+            'SOAK_WITHOUT': self.without,
             'PYTHONPATH': f'{HERE}:{TESTS}', 'PYTHONDONTWRITEBYTECODE': '1',
         }
         with open(self.directory / 'output', 'ab') as output:
             self.process = subprocess.Popen(
-                [sys.executable, *self._command()], cwd=self.directory, env=environment,
+                self._command(), cwd=self.directory, env=environment,
                 stdout=output, stderr=output, start_new_session=True,
                 preexec_fn=self.preexec,
             )
         wait_for(self.visit, SLOW_START)
 
     def _command(self) -> list[str]:
+        address, count = f'127.0.0.1:{self.port}', str(self.count)
+        if self.kind == 'uwsgi':
+            return [
+                command_of('uwsgi'), '--http-socket', address, '--master', '-p', count,
+                '--die-on-term', '--disable-logging', '--listen', '64', *self.arguments,
+                '--module', 'soak_app:serve()',
+            ]
+        if self.kind == 'uvicorn':
+            return [
+                sys.executable, '-m', 'uvicorn', '--port', str(self.port), '--workers', count,
+                '--no-access-log', *self.arguments, '--factory', 'soak_app:serve',
+            ]
         if self.kind != 'gunicorn':
-            return [str(HERE / 'soak_serve.py'), self.kind, str(self.port), str(self.count)]
+            return [sys.executable, str(HERE / 'soak_serve.py'), self.kind, str(self.port), count]
         return [
-            '-m', 'gunicorn', f'--workers={self.count}', f'--bind=127.0.0.1:{self.port}',
+            sys.executable, '-m', 'gunicorn', f'--workers={count}', f'--bind={address}',
             '--log-level=warning', '--graceful-timeout=5', *self.arguments, 'soak_app:serve()',
         ]
 
@@ -126,14 +152,16 @@ class Fleet:
         pid = wait_for(self.owner, SLOW_START)
         self.killed.append(pid)
         at = time.time()
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):   # a reload has just ended it
+            os.kill(pid, signal.SIGKILL)
         return at
 
     def kill_anybody(self, chance: random.Random) -> None:
         """SIGKILL one process: the owner, one on standby, one that executes."""
         pid = chance.choice(sorted(until(self.contenders)))
         self.killed.append(pid)
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
     def kill_owners(self, seconds: float, pauses: tuple[float, float], seed: int) -> int:
         """Again and again, at random moments. Returns how often."""
