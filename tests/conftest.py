@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -23,9 +24,24 @@ def own_directories(
     # By itself nothing would start in a test; these are about what starts.
     monkeypatch.setenv('CRONSCHED_ENABLED', 'true')
     yield tmp_path
+    # One that is armed would knock at the servers of the tests after it.
+    knock = sys.modules.get('cronsched.web.knock')
+    for host in list(knock._knocks.hosts.values()) if knock else ():
+        knock.disarm(host)
     scheduler = sys.modules.get('cronsched.scheduler.process')
     if scheduler is not None:
         scheduler.stop()
+
+
+@pytest.fixture(autouse=True)
+def own_logger() -> Iterator[None]:
+    """No test hears what another one has asked for."""
+    log = logging.getLogger('cronsched')
+    before = log.propagate, log.disabled, log.level, list(log.handlers)
+    yield
+    log.propagate, log.disabled, level, handlers = before
+    log.setLevel(level)
+    log.handlers[:] = handlers
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import importlib
 import os
 import pickle
+import pkgutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +15,21 @@ from typing import Any
 
 import pytest
 
+import cronsched
+
 # Of nobody; the numbers need no names.
 APPLICATION, COLLEAGUE, STRANGER = 51_001, 51_002, 51_003
 GROUP, OTHER_GROUP = 51_100, 51_101
+
+# Another user may not be able to read this checkout, nor this Python: what a
+# command loads when it needs it is loaded before.
+codecs.lookup('ascii')
+codecs.lookup('idna')
+for _package in ('cli', 'jobs', 'ledger', 'schedule', 'scheduler'):
+    for _found in pkgutil.walk_packages(
+        [f'{cronsched.__path__[0]}/{_package}'], f'cronsched.{_package}.'
+    ):
+        importlib.import_module(_found.name)
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason='other users are for root only')
 
