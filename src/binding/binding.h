@@ -90,7 +90,7 @@ struct zone_object {
 
 extern PyType_Spec binding_zone_spec;
 
-/* Whatever a caller wrote as a time zone. New reference to a Zone. */
+/* Any value that a caller may give as a time zone. New reference to a Zone. */
 PyObject *binding_resolve_zone(struct binding_state *state,
                                PyObject *timezone);
 

@@ -366,7 +366,7 @@ static void test_one_field_by_itself_has_plain_values_only(void)
     check_field_refused("", CS_FIELD_MINUTE, 0, "the minute field is empty");
     check_field_refused("  ", CS_FIELD_HOUR, 2, "the hour field is empty");
     check_field_refused("*/5x", CS_FIELD_MINUTE, 3, "x is not a minute");
-    check_field_refused("1 2", CS_FIELD_MINUTE, 1, "a blank inside");
+    check_field_refused("1 2", CS_FIELD_MINUTE, 1, "a space inside");
     check_field_refused("25", CS_FIELD_HOUR, 0, "hour 25 is out of range");
     check_field_refused("H", CS_FIELD_MINUTE, 0, "whole expression");
     check_field_refused("L", CS_FIELD_DAY, 0, "whole expression");

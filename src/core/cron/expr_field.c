@@ -320,7 +320,7 @@ static enum cs_status read_hash(struct cs_expr_reader *reader)
 
     if (!reader->seed)
         return cs_hint_hash(&reader->place, item, reader->at,
-                            "H needs a seed to be chosen by", "give the seed,"
+                            "H needs a seed", "give the seed,"
                             " or write the value");
     status = take_bounds(reader, &low, &high);
     if (status)
@@ -337,7 +337,7 @@ static enum cs_status read_hash(struct cs_expr_reader *reader)
     if (step > high - low + 1)
         return cs_hint_hash(&reader->place, slash + 1, reader->at,
                             "the step of H is longer than its range",
-                            "leave the step out");
+                            "omit the step");
     mark_interval(reader);
     add(reader, low + hashed(reader, step), high, step);
     return CS_OK;
@@ -355,7 +355,7 @@ static enum cs_status read_tilde(struct cs_expr_reader *reader,
 
     if (!reader->seed)
         return cs_hint_hash(&reader->place, middle, reader->at,
-                            "~ needs a seed to be chosen by", "give the seed,"
+                            "~ needs a seed", "give the seed,"
                             " or write the value");
     if (reader->at < reader->place.end && *reader->at != ',')
         status = take_last(reader, first, &last);

@@ -173,8 +173,8 @@ enum cs_status cs_hint_step(const struct cs_expr_place *place,
                                          10) == 0;
 
     if (zero) {
-        cs_error_set(place->error, CS_RANGE, "a step of 0 leads nowhere");
-        cs_error_hint(place->error, "use 1 or more; * alone takes each %s",
+        cs_error_set(place->error, CS_RANGE, "a step cannot be 0");
+        cs_error_hint(place->error, "use 1 or more; * alone is every %s",
                       rule_of(place)->name);
     } else {
         cs_error_set(place->error, CS_RANGE, "the step %s is out of range",
@@ -206,6 +206,65 @@ enum cs_status cs_hint_hash(const struct cs_expr_place *place,
     return cs_hint_at(place, CS_RANGE, at, end);
 }
 
+/* The expression for "every 5 minutes" and its like, with room for the number;
+ * `most` is the highest number that it can be written with. */
+static const struct interval {
+    const char *unit;
+    int most;
+    const char *one;
+    const char *many;
+} intervals[] = {
+    {"second", 59, "* * * * * *", "*/%d * * * * *"},
+    {"minute", 59, "* * * * *", "*/%d * * * *"},
+    {"hour", 23, "0 * * * *", "0 */%d * * *"},
+    {"day", 28, "0 0 * * *", "0 0 */%d * *"},
+};
+
+/* The words after "every" up to `end`: "5 minutes", "hour". False when they
+ * are something else. */
+static bool hint_every(struct cs_error *error, const char *at, const char *end)
+{
+    int number = 1;
+    int size = 0;
+    char unit[8] = "";
+    char text[32] = "";
+
+    if ((size_t)(end - at) >= sizeof(text))
+        return false;
+    memcpy(text, at, (size_t)(end - at));
+    if (sscanf(text, "%2d %7[a-z]%n", &number, unit, &size) != 2)
+        (void)sscanf(text, " %7[a-z]%n", unit, &size);
+    if (text[size] != '\0')
+        return false;
+    for (size_t i = 0; i < sizeof(intervals) / sizeof(*intervals); i++) {
+        const struct interval *found = &intervals[i];
+        size_t length = strlen(found->unit);
+
+        if (strncmp(unit, found->unit, length) != 0
+            || (unit[length] != '\0' && strcmp(unit + length, "s") != 0)
+            || number < 1 || number > found->most)
+            continue;
+        (void)snprintf(text, sizeof(text), number == 1 ? found->one
+                       : found->many, number);
+        cs_error_hint(error, "write %s", text);
+        return true;
+    }
+    return false;
+}
+
+static void hint_fields(const struct cs_expr_place *place, const char *end)
+{
+    if (end - place->text > 6 && strncmp(place->text, "every ", 6) == 0) {
+        if (!hint_every(place->error, place->text + 6, end))
+            cs_error_hint(place->error, "write fields: */5 * * * * is every "
+                          "five minutes, 0 9 * * * every day at nine");
+        return;
+    }
+    cs_error_hint(place->error, place->fields < 5
+                  ? "write minute hour day month weekday"
+                  : "at most second minute hour day month weekday year");
+}
+
 enum cs_status cs_hint_count(const struct cs_expr_place *place,
                              const char *end)
 {
@@ -216,9 +275,7 @@ enum cs_status cs_hint_count(const struct cs_expr_place *place,
     } else {
         cs_error_set(place->error, CS_SYNTAX, "%d field%s, not 5, 6 or 7",
                      place->fields, place->fields == 1 ? "" : "s");
-        cs_error_hint(place->error, place->fields < 5
-                      ? "write minute hour day month weekday"
-                      : "at most second minute hour day month weekday year");
+        hint_fields(place, end);
     }
     return cs_hint_at(place, CS_SYNTAX, place->text, end);
 }
@@ -249,7 +306,8 @@ enum cs_status cs_hint_nickname(const struct cs_expr_place *place)
     cs_hint_quote(quote, place->start, place->end);
     for (int i = 0; i < NICKNAMES; i++)
         if (strcmp(nicknames[i], quote) == 0) {
-            cs_error_set(place->error, CS_SYNTAX, "%s stands alone", quote);
+            cs_error_set(place->error, CS_SYNTAX,
+                         "%s takes no other fields", quote);
             cs_error_hint(place->error, "remove what follows it");
             return cs_hint_at(place, CS_SYNTAX, place->start, place->end);
         }

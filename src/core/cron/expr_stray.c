@@ -71,7 +71,7 @@ static enum cs_status say_incomplete(const struct fault *fault)
     case '-':
         return say(fault, "the range has no second end", "");
     case '/':
-        return say(fault, "the step has no number", "write */2, say");
+        return say(fault, "the step has no number", "write */2, for example");
     case '#':
         return say(fault, "# without a number", "use #1 to #5, or #L");
     case '+':
@@ -137,7 +137,7 @@ static enum cs_status say_foreign(struct fault *fault)
     if (ascii)
         cs_error_hint(error, "write %c", ascii);
     else if (code == 0xa0 || (code >= 0x2000 && code <= 0x200b))
-        cs_error_hint(error, "write a plain blank");
+        cs_error_hint(error, "write a plain space");
     else
         cs_error_hint(error, "use ASCII characters only");
     return cs_hint_at(fault->place, CS_SYNTAX, fault->at, fault->end);
@@ -149,7 +149,7 @@ static enum cs_status say_control(const struct fault *fault)
         return say(fault, "a line break is not part of an expression",
                    "remove it");
     if (*fault->at == ' ' || *fault->at == '\t')
-        return say(fault, "a blank inside a field", "remove it");
+        return say(fault, "a space inside a field", "remove it");
     return say(fault, "a control character is not part of an expression",
                "remove it");
 }
@@ -159,7 +159,7 @@ static enum cs_status say_last(const struct fault *fault)
 {
     if (in_field(fault, CS_FIELD_DAY))
         return say(fault, fault->before == '-' ? "L is not an end of a range"
-                   : "L stands once in the day field", "");
+                   : "L may appear once in the day field", "");
     if (in_field(fault, CS_FIELD_WEEKDAY) && begins_item(fault))
         return say(fault, "L alone names no weekday", "write FRI#L for the "
                    "last Friday, SAT for Quartz's L");
@@ -186,7 +186,7 @@ static enum cs_status say_sign(const struct fault *fault, char first)
         return say_closest(fault);
     if (in_field(fault, CS_FIELD_YEAR))
         return say(fault, "H is not for years", "");
-    return say(fault, "H stands where a value stands, with bounds or a step",
+    return say(fault, "H takes the place of a value, with bounds or a step",
                "write H, H/15 or H(0-29)");
 }
 
@@ -241,7 +241,8 @@ static enum cs_status say_word(struct fault *fault)
     if (sign > 0)
         return say_sign(fault, *fault->at);
     if (sign < 0)
-        return say(fault, "L, W and H are capital letters", "write it large");
+        return say(fault, "L, W and H must be capital letters",
+                   "write it in upper case");
     cs_error_set(place->error, CS_SYNTAX, "%s is not %s %s",
                  cs_hint_quote(quote, fault->at, fault->end),
                  strchr("aeiouh", rule->name[0]) ? "an" : "a", rule->name);
@@ -255,7 +256,7 @@ static enum cs_status say_word(struct fault *fault)
 static enum cs_status say_question(const struct fault *fault)
 {
     if (in_field(fault, CS_FIELD_DAY) || in_field(fault, CS_FIELD_WEEKDAY))
-        return say(fault, "? stands where * could stand", "");
+        return say(fault, "? is allowed only where * is", "");
     if (in_field(fault, CS_FIELD_MONTH) && fault->place->fields == 6)
         return say(fault, "? belongs to the day and weekday fields",
                    "five fields and a year? put the second first: 0 0 12 * * "
@@ -279,7 +280,7 @@ static enum cs_status say_dash(const struct fault *fault)
 static enum cs_status say_plus(const struct fault *fault)
 {
     if (in_field(fault, CS_FIELD_WEEKDAY))
-        return say(fault, "+ stands once, before the whole weekday field",
+        return say(fault, "+ may appear once, before the weekday field",
                    "");
     return say(fault, "+ belongs before the weekday field: both days must "
                "match", "a number has no sign");
@@ -289,7 +290,7 @@ static enum cs_status say_slash(const struct fault *fault)
 {
     if (begins_item(fault))
         return say(fault, "a step needs * or a range before it",
-                   "write */15, say");
+                   "write */15, for example");
     if (is_digit(fault->before))
         return say(fault, "one step for one range", "");
     return say(fault, "a step goes with * or a range", "");
@@ -299,9 +300,9 @@ static enum cs_status say_digit(const struct fault *fault)
 {
     if (fault->before == '*')
         return say(fault, "* is followed by a comma or a step",
-                   "write */5, say");
+                   "write */5, for example");
     if (fault->before == 'L')
-        return say(fault, "L is followed by a dash", "write L-3, say");
+        return say(fault, "L is followed by a dash", "write L-3, for example");
     return say(fault, "a digit cannot follow here", "is a comma missing?");
 }
 
@@ -341,11 +342,11 @@ static enum cs_status say_character(const struct fault *fault)
     case '?':
         return say_question(fault);
     case '*':
-        return say(fault, "* stands alone, or before a step", "");
+        return say(fault, "* must be alone, or before a step", "");
     case '.':
-        return say(fault, "only whole numbers", "");
+        return say(fault, "only whole numbers are allowed", "");
     case '@':
-        return say(fault, "a nickname stands alone", "");
+        return say(fault, "a nickname takes no other fields", "");
     case '#':
         if (in_field(fault, CS_FIELD_WEEKDAY))
             return say(fault, "# goes with a single weekday",

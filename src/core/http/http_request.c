@@ -137,7 +137,7 @@ static enum cs_status ask_libcurl(CURLU *reader, const char *url,
     /* Old versions take blanks, and some take control characters. */
     for (const char *at = url; *at; at++)
         if ((unsigned char)*at <= ' ' || *at == 0x7f)
-            return refuse_url(error, url, "it has a blank in it");
+            return refuse_url(error, url, "it contains a space");
     /* Forget the last one, or a relative URL would be added to it. */
     (void)curl_url_set(reader, CURLUPART_URL, NULL, 0);
     code = curl_url_set(reader, CURLUPART_URL, url, 0);
@@ -163,7 +163,7 @@ static enum cs_status set_plain_url(CURLU *reader,
     if (!status)
         status = explain_set(curl_easy_setopt(transfer->easy, CURLOPT_URL,
                                               url),
-                             error, url, "libcurl does not take it");
+                             error, url, "libcurl does not accept it");
     return status;
 }
 
@@ -177,7 +177,7 @@ static enum cs_status set_socket_url(CURLU *reader,
     size_t size;
 
     if (!read_socket_path(&rest, path))
-        return refuse_url(error, url, "no path of a socket");
+        return refuse_url(error, url, "it has no path of a socket");
     size = strlen(rest) + sizeof "http://localhost";
     plain = cs_mem_alloc(size);
     if (!plain)
@@ -190,7 +190,7 @@ static enum cs_status set_socket_url(CURLU *reader,
     transfer->to_socket = true;
     return explain_set(curl_easy_setopt(transfer->easy,
                                         CURLOPT_UNIX_SOCKET_PATH, path),
-                       error, url, "this libcurl knows no unix sockets");
+                       error, url, "this libcurl has no Unix sockets");
 }
 
 static enum cs_status set_url(CURLU *reader, struct cs_http_transfer *transfer,

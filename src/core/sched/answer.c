@@ -45,7 +45,7 @@ static bool claims(const struct cs_run *run)
 
 /* -- the outcome ---------------------------------------------------------- */
 
-/* A word that nobody knows, or none, proves nothing: where runs are claimed
+/* An unknown outcome, or none, proves nothing: where runs are claimed
  * it was not our receiver that answered. */
 static enum cs_outcome named_outcome(const char *name, bool is_claimed)
 {
@@ -87,7 +87,7 @@ static char *copy_detail(const char *text)
     return text && *text ? cs_mem_copy(text, strlen(text)) : NULL;
 }
 
-/* How much of the URL names the server: its path is nobody's business. */
+/* How much of the URL names the server: its path is never shown. */
 static int origin_size(const char *url)
 {
     const char *host = strstr(url, "://");

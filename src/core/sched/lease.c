@@ -86,7 +86,7 @@ static enum cs_status explain_open(int number, const char *what,
     if (number == ENOMEM)
         return cs_error_set(error, CS_NOMEM, "out of memory");
     if (number == ELOOP || number == EMLINK || number == ENOTDIR)
-        return refuse(error, "not to be used for leases, a link perhaps",
+        return refuse(error, "cannot be used for leases, perhaps a link",
                       path);
     return cs_error_system(error, number, "%s %.100s", what, path);
 }

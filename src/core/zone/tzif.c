@@ -76,7 +76,7 @@ static const char *check_times(const struct cs_tzif *file)
         if (i > 0 && cs_tzif_time_s(file, i) <= cs_tzif_time_s(file, i - 1))
             return "its transitions are not in order";
         if (file->indices[i] >= file->type_count)
-            return "a transition leads to a type that is not there";
+            return "a transition leads to a type that does not exist";
     }
     return NULL;
 }
@@ -92,7 +92,7 @@ static const char *check_types(const struct cs_tzif *file)
         if (type[4] > 1)
             return "a daylight flag is neither 0 nor 1";
         if (type[5] >= file->text_count)
-            return "a type has a designation that is not there";
+            return "a type has a designation that does not exist";
     }
     if (file->texts[file->text_count - 1] != '\0')
         return "a designation has no end";
