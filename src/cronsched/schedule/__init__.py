@@ -1,4 +1,4 @@
-"""When: cron expressions in time zones, and what they mean in English.
+"""Schedules: cron expressions in time zones, and their meaning in English.
 
 Example::
 

@@ -7,8 +7,8 @@ Example::
     s.next_epoch(1792000000)     # the fast path: UTC seconds in and out
     Schedule.from_fields(hour=8, minute=0, timezone='Europe/Zurich')
 
-The type is native (`cronsched._cronsched`); what needs no speed is written
-here and joined to it. Grammar: Open Cron Pattern Specification 1.0 to 1.4,
+The type is native (`cronsched._cronsched`); methods that need not be fast are
+written here and added to it. Grammar: Open Cron Pattern Specification 1.0 to 1.4,
 with LW, L-3 and H. Instants: 1970 to 2199, whole seconds.
 """
 
@@ -29,8 +29,8 @@ __all__ = ['FIELDS', 'Schedule', 'expression_of']
 
 FIELDS = ('second', 'minute', 'hour', 'day', 'month', 'weekday', 'year')
 
-# Each field, and those that a schedule needs to say when it says the field.
-# Left out, they would mean "every": huey's hour='*/2' ran every minute.
+# The finer fields that must be given along with each field. If they were
+# omitted they would mean "every": huey's hour='*/2' ran every minute.
 NEEDED = {
     'hour': ('minute',),
     'day': ('hour', 'minute'),
@@ -42,36 +42,36 @@ NEEDED = {
 
 def expression_of(**fields: Any) -> str:
     """The expression that the keywords `second minute hour day month weekday
-    year` mean: ints, text, or several of them. `None` is "not said". Raises
-    `ExpressionError` when a finer field is left out."""
-    said = {name: _text_of(name, value) for name, value in fields.items() if value is not None}
-    unknown = said.keys() - set(FIELDS)
+    year` mean: ints, text, or several of them. `None` is "not given". Raises
+    `ExpressionError` when a finer field is missing."""
+    given = {name: _text_of(name, value) for name, value in fields.items() if value is not None}
+    unknown = given.keys() - set(FIELDS)
     if unknown:
         raise ExpressionError(
             f'no such field: {", ".join(sorted(unknown))}; there are {", ".join(FIELDS)}'
         )
-    if not said:
+    if not given:
         raise ExpressionError(
             "say when: for example hour=8, minute=0, or an expression '0 8 * * *'"
         )
-    _check_needed(said)
-    words = [said.get(name, '*') for name in FIELDS[1:6]]
-    if 'second' in said or 'year' in said:
-        words.insert(0, said.get('second', '0'))
-    if 'year' in said:
-        words.append(said['year'])
+    _check_needed(given)
+    words = [given.get(name, '*') for name in FIELDS[1:6]]
+    if 'second' in given or 'year' in given:
+        words.insert(0, given.get('second', '0'))
+    if 'year' in given:
+        words.append(given['year'])
     return ' '.join(words)
 
 
-def _check_needed(said: dict[str, str]) -> None:
-    for name in said.keys() & NEEDED.keys():
+def _check_needed(given: dict[str, str]) -> None:
+    for name in given.keys() & NEEDED.keys():
         for finer in NEEDED[name]:
             # One of the two day fields says which days.
-            if finer in said or (finer == 'day' and 'weekday' in said):
+            if finer in given or (finer == 'day' and 'weekday' in given):
                 continue
             first = 1 if finer in ('day', 'month') else 0
             error = ExpressionError(
-                f'{name}={said[name]!r} is given without {finer}: '
+                f'{name}={given[name]!r} is given without {finer}: '
                 f"write {finer}={first}, or {finer}='*' if every {finer} is meant"
             )
             error.field = finer
@@ -87,7 +87,7 @@ def _text_of(name: str, value: Any) -> str:
         return str(value)
     text = value if isinstance(value, str) else ','.join(_text_of(name, part) for part in value)
     if not text or text.split() != [text]:
-        error = ExpressionError(f'{name}={value!r} is not one field; write text without blanks')
+        error = ExpressionError(f'{name}={value!r} is not one field; write text without spaces')
         error.field = name
         raise error
     return text
@@ -115,7 +115,7 @@ def _between(self: Schedule, start: datetime, end: datetime) -> Iterator[datetim
         at = self.next(at)
 
 
-# What speaks English is loaded when it is asked.
+# The English descriptions are loaded on first use.
 
 def _describe(self: Schedule) -> str:
     """What it means, in plain English; see `cronsched.schedule.english`."""
@@ -125,7 +125,7 @@ def _describe(self: Schedule) -> str:
 
 
 def _lint(self: Schedule) -> tuple[Finding, ...]:
-    """What its author may not have meant; see `cronsched.schedule.english`."""
+    """What may not be intended; see `cronsched.schedule.english`."""
     from cronsched.schedule.english.lint import lint
 
     return lint(self)

@@ -104,16 +104,16 @@ def _name_of(timezone: Any) -> str | None:
 
 
 def _check_source(timezone: Any) -> None:
-    """Of a zone that was read from an open file nobody can tell the rules: its
-    key need not be the name of a file, let alone of this one."""
+    """The rules of a zone that was read from an open file cannot be looked up:
+    its key need not be the name of a file, let alone of this one."""
     if not isinstance(timezone, zoneinfo.ZoneInfo):
         return
     try:
         timezone.__reduce__()
     except Exception:   # PicklingError; its module is large, and only for this
         raise ZoneError(
-            f'{timezone!r} was read from a file, whose rules cannot be asked for: put the file '
-            f'where zoneinfo.TZPATH leads, and write ZoneInfo({timezone.key!r})'
+            f'{timezone!r} was read from an open file, so its rules cannot be found: put '
+            f'the file into a directory of zoneinfo.TZPATH, and write ZoneInfo({timezone.key!r})'
         ) from None
 
 
@@ -121,7 +121,7 @@ def _resolve_fixed(timezone: Any) -> Zone:
     offset = timezone.utcoffset(None) if isinstance(timezone, tzinfo) else None
     if not isinstance(offset, timedelta):
         raise ZoneError(
-            f'{timezone!r} is not a time zone cronsched knows: write an IANA name like '
+            f'{timezone!r} is not a time zone that cronsched supports: write an IANA name like '
             "'Europe/Zurich', a ZoneInfo with a key, or a datetime.timezone"
         )
     seconds, rest = divmod(offset, timedelta(seconds=1))

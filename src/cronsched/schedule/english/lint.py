@@ -1,4 +1,4 @@
-"""What an expression says that its author may not have meant.
+"""Warnings about expressions that probably do not mean what was intended.
 
 Example::
 
@@ -39,7 +39,7 @@ __all__ = ['Finding', 'lint', 'warn']
 Rule = Literal['uneven-step', 'either-day', 'gap', 'short-month', 'never', 'rare']
 
 DAY_S = 86400
-# Further ahead, the rules of a zone may be others.
+# Further ahead, the rules of a zone may change.
 GAP_HORIZON_S = 2 * 366 * DAY_S
 # Longer than the way from one 29 February to the next.
 RARE_S = 5 * 366 * DAY_S
@@ -50,7 +50,7 @@ FIELDS_BY_COUNT = {5: FIVE, 6: ('second', *FIVE), 7: ('second', *FIVE, 'year')}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One remark. `advice` says what to write instead; `field` is None when
+    """One warning. `advice` says what to write instead; `field` is None when
     it is about the whole."""
 
     rule: Rule
@@ -63,8 +63,8 @@ class Finding:
 
 
 def lint(schedule: Schedule) -> tuple[Finding, ...]:
-    """What is remarkable about `schedule` now: gaps of the zone and last
-    years are seen from Python's clock."""
+    """The findings about `schedule` now: clock changes and last years are
+    looked for from the time of Python's clock on."""
     if schedule.parts['reboot']:
         return ()
     now = int(time.time())

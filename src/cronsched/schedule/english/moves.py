@@ -5,7 +5,7 @@ Example::
     schedule = Schedule('30 2 * * *', 'Europe/Zurich')
     str(move_of(schedule, 1774746000))   # 'moved from 02:30: clocks go forward'
 
-The rules themselves are native (`next`); here they are told. A fixed time that
+The rules themselves are native (`next`); here they are described. A fixed time that
 the clocks skip runs at the first instant after the gap; one that they show
 twice runs at the first of the two. Interval-based schedules have no match in a
 gap and run in both passes.
@@ -23,7 +23,7 @@ from cronsched.schedule.english.phrases import listing
 
 __all__ = ['Gap', 'Move', 'gap_at', 'local_text', 'move_of', 'next_gap', 'skipped_in']
 
-# So many skipped times are named, not more.
+# At most this many skipped times are named.
 MOST_NAMED = 3
 
 
@@ -43,12 +43,12 @@ class Move(NamedTuple):
     times: tuple[str, ...]
 
     def __str__(self) -> str:
-        said = listing(self.times)
+        text = listing(self.times)
         if self.kind == 'moved':
-            return f'moved from {said}: clocks go forward'
+            return f'moved from {text}: clocks go forward'
         if self.kind == 'also':
-            return f'also for {said}: clocks go forward'
-        return f'{said} happens twice: {self.kind} one'
+            return f'also for {text}: clocks go forward'
+        return f'{text} happens twice: {self.kind} one'
 
 
 def move_of(schedule: Schedule, at: int) -> Move | None:

@@ -71,7 +71,7 @@ def progression(values: Sequence[int]) -> int | None:
 
 
 def numbers(values: Sequence[int], name: Callable[[int], str] = str) -> str:
-    """The values, as short as they can be said."""
+    """The values in the shortest wording."""
     step = progression(values)
     if step is not None and step > 1 and len(values) >= SHORTEST_PROGRESSION:
         return f'every {ordinal(step)} from {name(values[0])} to {name(values[-1])}'
@@ -94,7 +94,7 @@ def months(values: Sequence[int]) -> str:
 
 
 def weekdays(values: Sequence[int]) -> str:
-    """`Monday`, `Monday to Friday`. 0 is Sunday, which is said last."""
+    """`Monday`, `Monday to Friday`. 0 is Sunday, which comes last."""
     from_monday = sorted((value - 1) % 7 for value in values)
     return listing(_ranges(from_monday, lambda day: WEEKDAYS[(day + 1) % 7]))
 

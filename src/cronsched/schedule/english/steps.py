@@ -1,4 +1,4 @@
-"""Steps that do not go round evenly, and what to write instead.
+"""Steps that leave uneven gaps, and what to write instead.
 
 Example::
 
@@ -18,9 +18,9 @@ from cronsched.schedule.english.phrases import listing
 
 __all__ = ['CYCLES', 'judge']
 
-# What the values of a field go round in.
+# The number of values of a field before it starts again.
 CYCLES: Final = {'second': 60, 'minute': 60, 'hour': 24, 'day': 31, 'month': 12, 'weekday': 7}
-# A step through "all"; who writes a range has looked at its end.
+# A step through all values; the end of a written range is intended.
 STEP = re.compile(r'\*/(\d+)')
 # More values than this are written as a range with a step, more gaps counted.
 MOST_LISTED = 8
@@ -57,11 +57,11 @@ def _uneven(field: str, text: str, step: int, values: Sequence[int]) -> tuple[st
 
 
 def _as_meant(field: str, values: Sequence[int]) -> str:
-    """What says without a surprise what is written."""
-    said = ','.join(map(str, values))
+    """The same values, written so that they are not misread."""
+    text = ','.join(map(str, values))
     if len(values) > MOST_LISTED:
-        said = f'{values[0]}-{values[-1]}/{values[1] - values[0]}'
-    return f'write {said} if these {field}s are meant'
+        text = f'{values[0]}-{values[-1]}/{values[1] - values[0]}'
+    return f'write {text} if these {field}s are meant'
 
 
 def _gaps(gaps: list[int]) -> str:

@@ -46,7 +46,7 @@ def _times(
 ) -> str | None:
     """A few times of day, each by itself: "At 09:00 and 17:00"."""
     several = [values for values in (seconds, minutes, hours) if len(values) > 1]
-    # Four and more in even steps are better said as steps.
+    # Four and more in even steps read better as steps.
     stepped = any(len(values) >= 4 and progression(values) for values in several)
     count = len(seconds) * len(minutes) * len(hours)
     if count > MOST_TIMES or stepped:
