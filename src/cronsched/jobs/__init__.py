@@ -1,1 +1,1 @@
-"""What: jobs, their options, where they are registered, and the settings."""
+"""Jobs, their options, where they are registered, and the settings."""

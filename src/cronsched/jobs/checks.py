@@ -1,4 +1,4 @@
-"""Whether a setting can be what it is meant to be, one function for each kind.
+"""Checks of settings, one function for each kind of value.
 
 Example::
 
@@ -73,7 +73,7 @@ def days(name: str, value: Any) -> float:
 def secret(name: str, value: Secret | None) -> Secret | None:
     problem = None if value is None else value.problem()
     if problem is not None:
-        # The value stays out of the message.
+        # The message does not contain the value.
         raise ConfigurationError(
             f'cronjobs.{name} {problem}: write {SHORTEST_SECRET} characters or more, made with '
             "python3 -c 'import secrets; print(secrets.token_urlsafe())', or omit it to have "
@@ -168,23 +168,23 @@ def public_url(name: str, value: Any) -> str | None:
             str(error).replace('http://127.0.0.1:8080', 'https://shop.example'), field=name
         ) from None
     if found is not None and found.startswith('http+unix:'):
-        raise wrong(name, value, "visitors use no socket: write a URL like 'https://shop.example'")
+        raise wrong(name, value, "visitors cannot use a socket: write a URL like 'https://shop.example'")
     return found
 
 
 def _problem_of_url(url: str) -> str | None:
     if not url.isascii() or not url.isprintable() or not FOREIGN.isdisjoint(url):
-        return 'it holds a character that a URL does not'
+        return 'it contains a character that is not allowed in a URL'
     try:
         parts = urlsplit(url)
     except ValueError:
-        return 'its host is not right'
+        return 'its host is not valid'
     if parts.scheme not in SCHEMES:
         return 'it does not begin with http://, https:// or http+unix://'
     if parts.query or parts.fragment or url.endswith(('?', '#')):
         return 'it has a query or a fragment'
     if any(unquote(part) in ('.', '..') for part in parts.path.split('/')):
-        return 'its path goes up'
+        return 'its path contains . or ..'
     return _problem_of_socket(parts.netloc, parts.path) if parts.scheme == 'http+unix' else (
         _problem_of_host(parts.netloc))
 
@@ -197,7 +197,7 @@ def _problem_of_host(netloc: str) -> str | None:
         return 'it has no host'
     if colon and not (port.isdigit() and 1 <= int(port[:6]) <= 65_535):
         return f'its port {printable(port, 20)} is not 1 to 65535'
-    return None if name_of(netloc) else 'its host is not right'
+    return None if name_of(netloc) else 'its host is not valid'
 
 
 def _problem_of_socket(netloc: str, path: str) -> str | None:

@@ -91,7 +91,7 @@ class Job:
 
     @property
     def title(self) -> str:
-        """The address, as the original's. Logs show `title_at` instead."""
+        """The address, as in the original. Logs show `title_at` instead."""
         return self.url.partition('://')[-1] if self.url else self.name
 
     @property
@@ -180,7 +180,7 @@ def _name_of(function: Callable[..., Any]) -> str:
 def _check_name(name: object) -> str:
     """It is in addresses, signatures and the ledger."""
     if not isinstance(name, str) or not name or '\0' in name or not _is_text(name):
-        raise OptionError(f'name={name!r}: write a text, without NUL or half a character',
+        raise OptionError(f'name={name!r}: write text without NUL or lone surrogates',
                           field='name')
     if len(name) > LONGEST_NAME:
         raise OptionError(
@@ -209,7 +209,7 @@ def _schedule(
         return Schedule(expression_of(**fields), timezone, seed=seed)
     if not isinstance(expression, str):
         raise OptionError(
-            f"expression={expression!r}: write a text like '0 8 * * *'", field='expression'
+            f"expression={expression!r}: write text like '0 8 * * *'", field='expression'
         )
     given = [name for name, value in fields.items() if value is not None]
     if given:

@@ -6,8 +6,8 @@ Example::
     # {'timeout': 900.0, 'retries': 2}
     policy = Policy.of(defaults, job.options)
 
-What a job leaves out comes from the settings of its application, and what
-those leave out from `Policy`. All durations are seconds, or a `timedelta`.
+An option that a job omits comes from the settings of its application, and one
+that those omit from `Policy`. All durations are seconds, or a `timedelta`.
 """
 
 from __future__ import annotations

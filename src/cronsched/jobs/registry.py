@@ -7,7 +7,7 @@ Example::
     registry.cronjobs['cleanup'], registry.cronjob_threads
 
 Any object that takes attributes will do. Two functions of one name are an
-error: in the path and in the ledger, the name is the job.
+error: paths and ledger identify a job by its name.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class StartedHere(dict[str, Any]):
         return super().__contains__(application_id)
 
 
-#: In a child 0, until what it inherited is forgotten.
+#: 0 in a forked child until the inherited entries are dropped.
 here = mark()
 
 _all: weakref.WeakValueDictionary[int, StartedHere] = weakref.WeakValueDictionary()

@@ -7,7 +7,7 @@ Example::
         return 'http://127.0.0.1:8080'
 
 Every setting has a default, `Settings`. An unknown name is an error that says
-which was meant, and a value that cannot work one that says what to write.
+which was probably meant, and an invalid value one that says what to write.
 
 An application that is mounted in another takes each setting that it does not
 write itself from the one it is mounted in: see `Settings.under`.
@@ -36,8 +36,8 @@ class Settings:
     """The settings, checked.
 
     enabled: 'auto' starts nothing under a test runner, in an interactive
-        session, and in a process that serves nobody; True starts there as
-        well, False nowhere. The paths of the jobs stay.
+        session, and in a process that does not serve requests; True starts
+        there as well, False nowhere. The paths of the jobs stay.
     base_url: where this application is reached, instead of the host of the
         first request; with it, nothing waits for a first request.
     public_url: where visitors reach it, with the path in front of it: the name
@@ -46,15 +46,15 @@ class Settings:
         exactly: with a port where it is not the default one.
     secret: signs the requests. None: one that is made, and kept in the state
         directory.
-    previous_secret: is still accepted, and signs nothing.
+    previous_secret: still accepted, no longer used to sign.
     state_directory, runtime_directory: of the ledger and of the leases.
     ledger: 'sqlite' for a file in the state directory, or a URL; None for no
         record of runs (then a run is only as unique as its owner).
     max_concurrency, max_per_application: requests in flight.
     max_applications: application ids that one application class starts.
     history_days: how long ended runs are kept.
-    options: what jobs leave out; see `cronsched.jobs.options`.
-    given: the names of those that were written.
+    options: the defaults of jobs; see `cronsched.jobs.options`.
+    given: the names of the settings that were written.
     """
 
     enabled: bool | Literal['auto'] = 'auto'
@@ -83,7 +83,7 @@ class Settings:
         """From the attributes of a Morepath settings section; None is an
         empty one. Raises `ConfigurationError`."""
         given = _written_in(section)
-        del section     # it may show what it holds
+        del section     # its repr may show its contents
         for name in given:
             if name not in NAMES:
                 raise _unknown(name)
@@ -131,7 +131,7 @@ assert {*CHECKS, 'options', 'given'} == {each.name for each in fields(Settings)}
 
 
 def _written_in(section: object) -> dict[str, Any]:
-    # From the first step on, no variable holds a bare secret.
+    # Secrets are wrapped first, so that no variable holds one in plain text.
     return {
         name: Secret(value) if name in SECRETS and value is not None else value
         for name, value in (vars(section) if section is not None else {}).items()
