@@ -223,7 +223,7 @@ def test_a_run_that_is_skipped_is_recorded_and_said(stage, caplog):
     stage.service.reporter.drain()   # what came of the decision to skip it
     assert stage.rows() == [('running', 0, 1), ('skipped_overlap', 1, 1)]
     assert 'was skipped: its run of' in caplog.text
-    assert f'still executes since 0 s, in process {os.getpid()} on' in caplog.text
+    assert f'has been executing for 0 s, in process {os.getpid()} on' in caplog.text
     stage.ledger.finish(claim, 'ok', took=60.0)
     stage.native.complete(held.run, 200, outcome='ok')
     assert stage.native.take() is None
@@ -284,7 +284,7 @@ def test_what_the_ledger_does_not_take_is_written_when_it_can_be(stage, caplog):
     for _ in range(2):
         stage.pass_by(60)
         stage.answer(status=404)
-    assert 'Kept until it can be written: the disk is full' in caplog.text
+    assert 'Kept in memory until the ledger can be written: the disk is full' in caplog.text
     assert caplog.text.count('failed: status 404') == 2   # said all the same
     make_room()
     assert stage.rows() == []
@@ -548,7 +548,7 @@ def test_runs_whose_events_found_no_room_are_looked_for(make_stage, ledger, capl
         stage.native.complete(stage.native.take().run, 404)
     housekeeping = stage.service.reporter._housekeeping
     housekeeping.look_again()
-    assert 'event(s) came too fast' in caplog.text
+    assert 'event(s) were dropped' in caplog.text
     stage.service.reporter.drain()
     recorded = stage.rows()[-1][1]
     assert 1 < recorded < 19

@@ -1,1 +1,1 @@
-"""Who fires: the native scheduler of this process, and what surrounds it."""
+"""The native scheduler of this process, and the Python threads around it."""

@@ -72,7 +72,7 @@ class BoundApplication:
         self._seeds = None if seeds is None else tuple(seeds)
         #: Where the application id is reached, without the paths of the jobs.
         self.base_url = base_url
-        #: Nobody chose the application id: it comes from the name of a class.
+        #: The application id was not configured: it comes from the name of a class.
         self.implicit = implicit
         #: 'Name: value', sent with each request.
         self.headers = tuple(headers)
@@ -167,5 +167,5 @@ class BoundApplication:
             self._process_id = 0
 
     def is_alive(self) -> bool:
-        """Whether this process makes the calls, or stands by to do so."""
+        """Whether this process makes the calls, or is on standby."""
         return self._process_id == os.getpid() and bool(self._calls)

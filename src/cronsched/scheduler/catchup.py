@@ -22,7 +22,7 @@ from cronsched.schedule import Schedule
 
 __all__ = ['Gap', 'find_gap']
 
-# A gap longer than what is kept is counted no further.
+# A gap longer than the history is not counted further.
 LONGEST = 30 * 86_400
 
 
@@ -57,7 +57,7 @@ def find_gap(
 def _ranges(
     schedule: Schedule, after: int, before: int, known: Container[int]
 ) -> Iterator[tuple[int, int, int]]:
-    """What is missing, as ranges with no record between."""
+    """The missing runs, as ranges without a record between them."""
     first = last = count = 0
     for each in _between(schedule, after, before):
         if each not in known:

@@ -22,8 +22,8 @@ __all__ = ['check']
 
 def check(bound: BoundApplication) -> None:
     """Raise `SchedulerError` if a living process runs this application id from
-    another directory and at another address, and `LedgerError` if nobody can
-    say."""
+    another directory and at another address, and `LedgerError` if that cannot
+    be found out."""
     ledger = bound.site.ledger
     if ledger is None or not bound.implicit:
         return
@@ -34,5 +34,5 @@ def check(bound: BoundApplication) -> None:
         raise SchedulerError(
             f'{printable(bound.application_id)} is run from {printable(owner.code_root)} at '
             f'{printable(owner.address)} by pid {owner.pid}: give one of the two another '
-            'application id (CRONSCHED_APPLICATION_ID), or both the same by name'
+            'application id (CRONSCHED_APPLICATION_ID), or both the same one explicitly'
         )

@@ -1,15 +1,15 @@
-"""What runs beside the application ends for a fork, and goes on after it.
+"""Our threads end before a fork, and start again after it.
 
 Example::
 
     watch(Companion())      # pause() before, resume() after, renew() in the child
 
 Python warns about a fork with threads, and a child would have none of them;
-so none of ours is there while it happens. They come back at the next step of
+so none of ours runs meanwhile. They start again at the next step of
 Python code in the main thread, when `os.fork` has counted the threads and has
 returned. A server that forks in C and runs Python's hooks (uWSGI with
-`--py-call-uwsgi-fork-hooks`) takes no such step, and counts nothing: there
-they come back at once.
+`--py-call-uwsgi-fork-hooks`) takes no such step and does not count: there they
+start again at once.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What the reporter does beside reporting: catching up, and keeping house.
+"""What the reporter does besides reporting: catch-up and housekeeping.
 
-What was taken over is caught up in pieces (`ownership`). Once a second: runs
-asked for by hand, and further attempts that are due, are fired. Once a minute:
-runs whose process died are recorded as lost, new time zone rules are taken,
-and what events that found no room told of is looked for. Once a day: old runs
-are forgotten.
+Application ids that were taken over are caught up in batches (`ownership`). Once
+a second: runs requested by hand, and further attempts that are due, are fired.
+Once a minute: runs whose process died are recorded as lost, new time zone rules
+are loaded, and runs whose events were dropped are looked for. Once a day: old
+runs are deleted.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ SECOND: Final = 1.0
 MINUTE: Final = 60.0
 DAY: Final = 86_400.0
 
-# Without its row, a run could be replayed while its signature is good: so long
-# after its timeout, or after the time in which it is caught up.
+# Without its row, a run could be replayed while its signature is valid: so a row
+# is kept this long after its timeout, or after the time in which it is caught up.
 KEPT_LEAST: Final = 3_600.0
 
-# What waits for a ledger that cannot be used, the oldest forgotten first.
+# Writes that wait for a ledger that cannot be used; the oldest are dropped first.
 MOST_LATE: Final = 10_000
 
 
@@ -51,7 +51,7 @@ class Housekeeping:
         self._state = state
         self.ownership = Ownership(state, self._recover)
         self._strangers = Strangers(state, self.ownership)
-        # Bounded: of a ledger that is away for days, the log tells the rest.
+        # Bounded: if the ledger is unavailable for days, only the log has the rest.
         self._late: deque[Callable[[], object]] = deque(maxlen=MOST_LATE)
         self._in_trouble = False
         self._dropped = 0
@@ -62,7 +62,7 @@ class Housekeeping:
 
     @property
     def is_busy(self) -> bool:
-        """Whether more is to be done at once."""
+        """Whether more work is due now."""
         return bool(self.ownership.waiting) and not self._in_trouble
 
     def run_due(self) -> None:
@@ -83,7 +83,7 @@ class Housekeeping:
             self._use_ledger(self.prune)
 
     def settle(self) -> None:
-        """Everything that is due at once; for a clock that is moved by hand."""
+        """Do everything that is due; for a clock that is moved by hand."""
         self.ownership.follow()
         self._use_ledger(self.write_late)
         while self.is_busy:
@@ -94,7 +94,7 @@ class Housekeeping:
             for action in actions:
                 action()
         except LedgerError as error:
-            if not self._in_trouble:   # said once, not each second
+            if not self._in_trouble:   # logged once, not each second
                 say(logging.ERROR, 'The ledger cannot be used: %s', error)
             self._in_trouble = True
         else:
@@ -161,8 +161,8 @@ class Housekeeping:
         self.ownership.fire(app, index, due.run.scheduled, attempt=due.attempt)
 
     def look_again(self) -> None:
-        """Events that found no room told of runs that may have no record."""
-        # After a minute, what was under way then has one.
+        """The runs of events that were dropped may have no record."""
+        # After a minute, runs that were executing then have one.
         if self._doubtful is not None:
             for app in list(self.ownership.owned.values()):
                 self.ownership.look_again(app, self._doubtful)
@@ -170,13 +170,13 @@ class Housekeeping:
         dropped = self._state.native.stats()['events_dropped']
         if dropped > self._dropped:
             say(logging.ERROR,
-                '%d event(s) came too fast to be told: the runs without a record are looked for',
+                '%d event(s) were dropped, as they came too fast: the runs without a record '
+                'are looked for',
                 dropped - self._dropped)
             self._dropped, self._doubtful = dropped, clock.now()
 
     def doubt(self) -> None:
-        """A run that ought to have run has no record: it is looked for in a
-        minute."""
+        """A run that was due may have no record: look for it in a minute."""
         self._doubtful = clock.now()
 
     def prune(self) -> None:
@@ -188,7 +188,7 @@ class Housekeeping:
             kept = max(site.settings.history_days * DAY, replayed + KEPT_LEAST, late + KEPT_LEAST)
             _ledger_of(site).prune(clock.now() - kept)
 
-    # -- who is meant --------------------------------------------------------
+    # -- which runs and calls --------------------------------------------------------
 
     def _sites(self) -> Collection[Site]:
         """Of the application ids owned here, each once."""
@@ -217,7 +217,7 @@ class Housekeeping:
         try:
             self.write_late()
         except LedgerError as error:
-            say(logging.ERROR, 'Kept until it can be written: %s', error)
+            say(logging.ERROR, 'Kept in memory until the ledger can be written: %s', error)
 
     def write_late(self) -> None:
         """Raises `LedgerError` when it is still too early."""

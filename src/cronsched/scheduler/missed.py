@@ -1,4 +1,4 @@
-"""What was missed by many application ids, told in few lines.
+"""Missed runs of many application ids, logged in few lines.
 
 Example::
 
@@ -6,8 +6,8 @@ Example::
     missed.records        # for the ledger
     missed.tell()         # 'cleanup of org/zug missed 3 run(s), ...'
 
-It is an error where nothing ran: that is what somebody should look at. Where
-a later run stood for what was missed, it is a warning.
+An error where nothing ran in time. A warning where a later run replaced those
+that were missed (`coalesce`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NAMED = 5   # application ids
 
 def tell_missed(text: str, *, stood: bool) -> None:
     if stood:
-        say(logging.WARNING, '%s: a later run stood for them', text)
+        say(logging.WARNING, '%s: a later run replaces them', text)
     else:
         alarm('%s: nothing ran in time', text)
 

@@ -1,12 +1,12 @@
-"""What became of a run: to the log, to Sentry, to the ledger.
+"""Reports how a run ended: to the ledger, to the log, to Sentry.
 
 Example::
 
     Outcomes(state, housekeeping).ended(event)
 
-The record comes first: what the log does with a line is not ours. A failure
-is an error; one that another attempt follows is a warning. What only passes by
-is information.
+The record comes first: a log handler of the application may fail. A failure is
+logged as an error, one that is followed by another attempt as a warning,
+everything else as information.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ T = TypeVar('T')
 #: A job that takes longer than this (seconds) is reported.
 CRONJOB_MAX_DURATION: Final = 30
 
-# Missed runs; the native side counts no further and says -1.
+# Missed runs; above this the native side reports -1.
 MOST_COUNTED: Final = 100_000
 
-# Executions that were told as errors, which others wait for.
+# Executions already logged as errors, because they delay others.
 MOST_TOLD: Final = 10_000
 
 
@@ -113,11 +113,11 @@ class Outcomes:
             alarm('%s', told)
 
     def _refused(self, event: Event) -> None:
-        """Whoever answered has another secret, so nothing was decided: without
-        a record, the run is found missing and fired again."""
+        """The receiver has another secret, so nothing was claimed: without a
+        record, the run is found missing and fired again."""
         self._housekeeping.doubt()
-        alarm('%s, was refused: whoever answers at %s has another secret, as after its state '
-              'directory was removed, or is another application. It is tried again',
+        alarm('%s, was refused: the process that answers at %s has another secret, as after its '
+              'state directory was removed, or is another application. It is tried again',
               self._title(event), printable(self._app(event).base_url))
 
     # -- not sent ------------------------------------------------------------
@@ -127,7 +127,7 @@ class Outcomes:
         self._overlapped(event, logging.WARNING)
 
     def held(self, event: Event) -> None:
-        """The run before was sent. Does it execute?"""
+        """The previous run was sent: skip this one if that still executes."""
         app = self._app(event)
         index = app.index_of(self._job(event).name)
         policy = None if index is None else app.policy(index)
@@ -150,7 +150,7 @@ class Outcomes:
         return f'{first} to {words.time_of(self._job(event), event.until)}'
 
     def _overlapped(self, event: Event, level: int = logging.INFO) -> None:
-        """While the other run is in its time, that is what was asked for."""
+        """Before the timeout of the other run, a skip is no error."""
         now = clock.now()
         for executing in self._executing(event):
             told = (f'{self._title(event)}, was skipped: its run of '
@@ -160,10 +160,10 @@ class Outcomes:
                 return say(level, '%s', told)
             return self._overdue_error(executing, f'{told}, past its timeout')
         say(level, '%s, was skipped: %s', self._title(event),
-            printable(event.detail or 'another run of it executed'))
+            printable(event.detail or 'another run of the job executes'))
 
     def _overdue_error(self, executing: Executing, told: str) -> None:
-        """Once as an error: after that, whoever looks knows which it is."""
+        """Once as an error, after that as warnings."""
         key = executing.run, executing.attempt
         if key in self._overdue:
             return say(logging.WARNING, '%s', told)
@@ -184,7 +184,7 @@ class Outcomes:
         return [each for each in found if each.run.job == run.job and each.run != run]
 
     def _ask(self, event: Event, question: Callable[[Ledger], T]) -> T | None:
-        """None where the ledger cannot be used, which is said elsewhere."""
+        """None where the ledger cannot be used, which is logged elsewhere."""
         ledger = self._app(event).site.ledger
         if ledger is None:
             return None
@@ -194,8 +194,8 @@ class Outcomes:
             return None
 
     def _record(self, event: Event) -> Executing | None:
-        """To the ledger; it keeps what the view has written. Who executes the
-        run still, as far as is known now."""
+        """Write to the ledger, where an end that the view has written stays.
+        Returns who still executes the run, if that is known now."""
         site = self._app(event).site
         answers: list[Executing | None] = []
         if site.ledger is None:

@@ -4,12 +4,12 @@ Example::
 
     ownership.follow()         # what has changed, as the native side has it
     while ownership.waiting:
-        ownership.catch_up()   # some of what was taken over
+        ownership.catch_up()   # a batch of what was taken over
 
 Ownership is state: the native side keeps the last change of each application
 id, and nothing is lost when many change at once. What was taken over waits
-here until it was caught up, in pieces, so that ten thousand are asked about in
-few statements, and what is due meanwhile is not kept waiting.
+here until it is caught up, in batches: ten thousand need few statements, and
+what becomes due meanwhile is not delayed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Taken:
 
 @dataclass(slots=True)
 class Decided:
-    """What came of a piece."""
+    """The result of a batch."""
 
     gaps: Gaps = field(default_factory=Gaps)
     missed: MissedRuns = field(default_factory=MissedRuns)
@@ -124,8 +124,8 @@ class Ownership:
     # -- catching up ---------------------------------------------------------
 
     def catch_up(self) -> None:
-        """Some of what waits. What cannot be done now, as the ledger cannot be
-        used, waits on; `LedgerError` says so."""
+        """Catch up a batch. If the ledger cannot be used, it goes on waiting;
+        raises `LedgerError`."""
         piece = list(self.waiting.values())[:PIECE]
         for ledger, apps in _by_ledger([each.app for each in piece]):
             if not self._recovered:
@@ -145,7 +145,7 @@ class Ownership:
         for each in taken:
             jobs = {job.known.job: job for job in past[each.app.application_id]}
             self._decide(each, jobs, decided)
-        # First what is said, then what is done: whoever dies in between leaves
+        # Records first, then the calls: a process that dies in between leaves
         # runs without a record, which the next owner finds again.
         ledger.own([_owner(each) for each in taken])
         ledger.see(decided.seen)
@@ -187,7 +187,7 @@ class Ownership:
         self, app: BoundApplication, index: int, scheduled: int, *, attempt: int = 1,
         at: float | None = None,
     ) -> None:
-        # One that cannot be fired keeps no other from it.
+        # One that cannot be fired does not stop the others.
         try:
             app.fire(index, scheduled, attempt=attempt, at=at)
         except SchedulerError as error:
@@ -199,7 +199,7 @@ def _add_missed(
 ) -> None:
     job = prepared.job
     for first, last, count in gap.missed:
-        # With `coalesce`, a later run stands for those before.
+        # With `coalesce`, the latest run replaces those before it.
         stood = prepared.policy.coalesce and bool(
             gap.fire or any(each > last for each in past.single))
         missed.add(app, job, Missed(Run(app.application_id, job.name, first), last, count), stood)

@@ -59,7 +59,7 @@ class Service(State):
         self.reporter = Reporter(self)
 
     def compare(self, settings: Settings) -> None:
-        """Say once what of these settings came too late."""
+        """Log once which of these settings came too late."""
         if any(settings is each for each in self._compared):
             return
         self._compared.append(settings)
@@ -120,7 +120,7 @@ class Service(State):
         self.reporter.start()
 
     def stop(self, timeout: float = 2.0) -> None:
-        """Give the leases back. Bounded: a thread that hangs is left behind."""
+        """Release the leases. Bounded: a thread that hangs is left running."""
         self.native.stop(timeout)
         self.reporter.pause(timeout)
 
@@ -187,7 +187,7 @@ def in_place(virtual: Service) -> Iterator[None]:
 
 
 def lease_directory(settings: Settings) -> str:
-    """Where the processes of this machine agree on who calls."""
+    """The directory of the leases, by which processes agree on the owner."""
     directory = runtime_directory(settings.runtime_directory, state=settings.state_directory)
     return str(private_directory(directory / 'leases'))
 
@@ -201,7 +201,7 @@ def _forget_inherited() -> None:
 
 
 class _Companion:
-    """What a fork has to know of the scheduler; see `forks`."""
+    """The scheduler as a `forks.Companion`."""
 
     def pause(self) -> None:
         if _service is not None and _service.process_id == os.getpid():

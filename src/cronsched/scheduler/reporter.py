@@ -1,10 +1,10 @@
-"""Tells what the native thread did: to the log, to Sentry, to the ledger.
+"""Reports the events of the native thread to the ledger, the log and Sentry.
 
 One daemon thread drains the events (`outcomes`); while it waits, nobody needs
 the GIL. It also does what is due now and then (`housekeeping`): catching up
 when this process becomes the owner of an application id, forgetting old runs,
-looking for new time zone rules. What goes wrong in it is told, in the log or
-on stderr, and never ends it.
+looking for new time zone rules. Its own errors are logged, or written to
+stderr, and never end it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ['CRONJOB_MAX_DURATION', 'Reporter']
 # How long one wait for events lasts at most, seconds.
 WAIT: Final = 1.0
 
-# Between two looks where nobody may wait, seconds.
+# Between two polls under gevent and eventlet, seconds.
 PAUSE: Final = 0.1
 
 
@@ -56,7 +56,7 @@ class Worker:
             return self.ended
 
     def go_on(self) -> bool:
-        """Take back that it is to end; False when it is too late."""
+        """Cancel the end; False when it is too late."""
         with self.lock:
             self.stopping = False
             return not self.ended and self.thread.is_alive()
@@ -82,8 +82,8 @@ class Reporter:
         }
 
     def start(self) -> None:
-        """One that was to end and was too busy to notice goes on: there is
-        never a second one beside it."""
+        """A thread that was asked to end and has not noticed yet goes on, so
+        that there is never a second one."""
         if self._worker is None or not self._worker.go_on():
             self._worker = Worker(self._turn)
             self._worker.thread.start()
@@ -115,7 +115,7 @@ class Reporter:
             self._tell_all(WAIT)
 
     def drain(self) -> None:
-        """Tell what there is to tell, and do what it asks for."""
+        """Report the pending events, and act on them."""
         self._tell_all(0.0)
         self.settle()
 
@@ -147,7 +147,7 @@ class Reporter:
         say(logging.INFO, 'The clock was set by %+.3f s', event.step)
 
     def _tell_fault(self, event: Event) -> None:
-        alarm('The scheduler has trouble: %s', printable(event.detail or ''))
+        alarm('The scheduler has a problem: %s', printable(event.detail or ''))
 
 
 def _threads_are_greenlets() -> bool:

@@ -1,13 +1,12 @@
-"""Lines of the log that never fail.
+"""Logging that never fails.
 
 Example::
 
     say(logging.ERROR, '%s failed', title)
     alarm('%s missed %d run(s)', title, count)     # an error, to Sentry too
 
-A filter, a handler or a formatter of the application's may raise; so may
-Sentry, of a version that nobody tried, and the disk may be full. What keeps
-the record of runs goes on all the same: the line goes to stderr then.
+A filter, a handler or a formatter of the application may raise, so may Sentry,
+and the disk may be full. The reporter must go on: the line goes to stderr then.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ __all__ = ['FAULTS', 'alarm', 'say', 'trouble']
 
 log = logging.getLogger('cronsched')
 
-#: What code of others may raise, and does not end ours.
+#: What code of the application may raise without ending ours.
 FAULTS: Final = (Exception, SystemExit)
 
 
@@ -43,7 +42,7 @@ def trouble() -> None:
 
 
 def alarm(message: str, *values: object) -> None:
-    # Who uses Sentry has imported it; where it was not, nothing would listen.
+    # An application that uses Sentry has imported it.
     sentry = sys.modules.get('sentry_sdk')
     if sentry is None:
         return say(logging.ERROR, message, *values, above=1)
@@ -69,5 +68,5 @@ def _drop(event: object, hint: object) -> None:
 def _to_stderr(message: str, values: tuple[object, ...]) -> None:
     with suppress(*FAULTS):
         text = message % values if values else message
-        sys.stderr.write(f'cronsched: {text}\ncronsched: the log could not take this line:\n')
+        sys.stderr.write(f'cronsched: {text}\ncronsched: this line could not be logged:\n')
         traceback.print_exc(file=sys.stderr)

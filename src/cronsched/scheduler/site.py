@@ -45,18 +45,18 @@ class Site:
     ledger: Ledger | None = None
     method: Literal['POST', 'GET'] = 'POST'
     strict: bool = True
-    #: Requests that were refused, to be told of now and then.
+    #: Requests that were refused; logged at a limited rate.
     refusals: Rate = field(default_factory=Rate, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'secrets', tuple(map(Secret, self.secrets)))
 
     def keys(self, application_id: str) -> tuple[Key, ...]:
-        """Those that are accepted, the current one first."""
+        """The keys that are accepted, the current one first."""
         return tuple(_key(secret, application_id) for secret in self.secrets)
 
     def key(self, application_id: str) -> Key | None:
-        """The one that signs; None sends requests unsigned."""
+        """The key that signs; None sends requests unsigned."""
         return _key(self.secrets[0], application_id) if self.secrets else None
 
     def policy(self, job: Any) -> Policy:

@@ -20,7 +20,7 @@ class State:
 
     def __init__(self, native: Scheduler) -> None:
         self.native = native
-        #: Who is meant by the handles in events.
+        #: The objects behind the handles in events.
         self.apps: dict[int, BoundApplication] = {}
         self.jobs: dict[int, Job] = {}
         #: Held while an application id and its calls are added.

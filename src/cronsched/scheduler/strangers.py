@@ -1,4 +1,4 @@
-"""Somebody fires the calls of an application id, but not by our ledger.
+"""Finds an owner of an application id that uses another ledger.
 
 Example::
 
@@ -6,7 +6,8 @@ Example::
 
 Two processes that share the leases and not the ledger do not see what the
 other executes. That happens when the state directory is removed while it is in
-use: who starts then makes a new ledger, and a new secret, beside the living.
+use: a process that starts then makes a new ledger and a new secret, while the
+others go on with the old ones.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ Example::
 
 The owner before may have died at any moment, so a run may be missing between
 two that are recorded; and our own scheduler may have sent the first run after
-`at` before anybody asks here. So the latest record says little: every
-scheduled time is looked for, back to when all of them were surely recorded.
+`at` before this is asked. So the latest record is not enough: every scheduled
+time is looked for, back to when all of them were certainly recorded.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Gaps:
         self._found: dict[tuple[int, int, int], Gap] = {}
 
     def of(self, past: PastJob, prepared: Prepared, at: float, offset: float) -> Gap:
-        """What is missing of a job, of what was due before `at`."""
+        """The runs of a job that were due before `at` and have no record."""
         if prepared.job.once or past.known.plan not in (None, prepared.declared.plan):
             return Gap()   # a schedule that was changed is as new
         after = _after(past, at)
@@ -121,7 +121,7 @@ def _find(
 
 def _after(past: PastJob, at: float) -> int:
     """A scheduled time, up to which nothing is missing. What a clock that was
-    ahead has said of the future is not believed."""
+    ahead recorded for the future is ignored."""
     known = past.known
     since = int(min(known.since, at))
     planned = 0 if known.planned is None else int(min(known.planned, at))

@@ -1,12 +1,12 @@
-"""What the log says of a run, an execution, an application id.
+"""How the log names a run, an execution, an application id.
 
 Example::
 
     title(app, job, due)       # 'cleanup of org/zug, due 14:41:00'
     reason(event)              # 'failed: status 500, ValueError: no such town'
 
-Names, and what others wrote, go through `printable`; the signed path of a job
-is nobody's business.
+Names, and text from outside, go through `printable`; the signed path of a job is
+never logged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cronsched.scheduler.bound import BoundApplication
 
 __all__ = ['attempt_of', 'name', 'reason', 'still_executes', 'time_of', 'title']
 
-# A time of another day is told with its date.
+# A time of another day has its date.
 TODAY: Final = 12 * 3600.0
 
 
@@ -32,7 +32,7 @@ def name(app: BoundApplication, job: Job) -> str:
 
 
 def title(app: BoundApplication, job: Job, due: float) -> str:
-    """`due` is in UTC seconds, and told in the job's time zone."""
+    """`due` is UTC seconds; shown in the job's time zone."""
     return f'{name(app, job)}, due {time_of(job, due)}'
 
 
@@ -49,7 +49,7 @@ def reason(event: Event) -> str:
     """How an attempt ended that did not end well."""
     took = f'after {event.took:.3f}s'
     said = [f'status {event.status}'] if event.status else []
-    # A view's error is told in its last line, which the answer begins with.
+    # The answer begins with the last line of the traceback of a view.
     said += [printable(line.strip()) for line in (event.detail or '').strip().splitlines()[:1]]
     told = f': {", ".join(said)}' if said else ''
     match event.outcome:
@@ -63,7 +63,7 @@ def reason(event: Event) -> str:
 
 
 def still_executes(executing: Executing, now: float) -> str:
-    """Who holds up the others, as somebody who is to look for it wants it."""
+    """The process and thread of an execution, so that it can be found."""
     since = max(now - executing.started, 0.0)
-    return (f'still executes since {since:.0f} s, in process {executing.pid} on '
+    return (f'has been executing for {since:.0f} s, in process {executing.pid} on '
             f'{printable(executing.host)}, thread {printable(executing.thread)}')
