@@ -1,1 +1,1 @@
-"""Who runs: a signed request is received, its run claimed, called and ended."""
+"""Receives signed requests: verify, claim the run, call the job, end the run."""

@@ -8,9 +8,9 @@ Example::
     is_trusted('127.0.0.1:8080', allowed=())            # True: the loopback
 
 The address is where TCP goes: the path that answered a knock. The name is what
-links in mails say: `public_url`. The host of a request is written by whoever
-sends it. Signed requests would go there for ever, so where a request decides,
-a host counts only when it is the loopback, or allowed.
+links in mails have: `public_url`. The Host of a request is chosen by the client,
+and signed requests would go there for ever. So where a request decides, only the
+loopback and allowed hosts count.
 """
 
 from __future__ import annotations

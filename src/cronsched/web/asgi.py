@@ -39,7 +39,7 @@ Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CREDENTIALS = frozenset((b'cookie', b'authorization'))
 
-# A loop keeps its tasks by weak references only.
+# A loop keeps only weak references to its tasks.
 _tasks: set[asyncio.Task[Any]] = set()
 
 
@@ -47,7 +47,7 @@ def make_asgi(
     application: Application, host: Host, prefix: str, begin: Callable[[], bool]
 ) -> Application:
     """`begin` is called, in a thread, with the requests of each process until
-    it says that it is done."""
+    it returns that it is done."""
     start, beginning = f'{prefix}/', Beginning(begin)
 
     async def with_jobs(scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,7 +137,7 @@ def may_be_raised(error: BaseException) -> bool:
 
 
 def _is_cancelled() -> bool:
-    """Whether somebody wants this task to end: the loop does."""
+    """Whether this task was cancelled from outside, by the loop."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
@@ -222,7 +222,7 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 
 def without_credentials(scope: Scope) -> Scope:
-    # What a signature does not cover is not from the sender of a job.
+    # The sender of a job sends nothing that the signature does not cover.
     kept = [each for each in scope['headers'] if each[0].lower() not in CREDENTIALS]
     return {**scope, 'headers': kept}
 

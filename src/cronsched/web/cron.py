@@ -86,7 +86,7 @@ class Cron:
         self._site: Site | None = None
         self._rest_until = 0.0   # by the monotonic clock
 
-    # -- what is to run ------------------------------------------------------
+    # -- jobs ------------------------------------------------------
 
     @property
     def jobs(self) -> Mapping[str, Job]:
@@ -133,7 +133,7 @@ class Cron:
         _warn(job)
         return job
 
-    # -- what the web core asks ----------------------------------------------
+    # -- what the web core needs (Host) ----------------------------------------------
 
     @property
     def application_id(self) -> str:
@@ -163,7 +163,7 @@ class Cron:
     def told(self, diagnosis: Diagnosis) -> str:
         return ''
 
-    # -- where it runs -------------------------------------------------------
+    # -- start and stop -------------------------------------------------------
 
     def wsgi(self, application: Application) -> Application:
         """The application, with its jobs answered before it is asked."""
@@ -210,7 +210,7 @@ class Cron:
 
     def _begin(self) -> bool:
         """What the first request of a process does, and whether that is done.
-        Never fails: the visitor is not to blame."""
+        Never raises: the visitor must get an answer."""
         if time.monotonic() < self._rest_until:
             return False
         try:
@@ -219,7 +219,7 @@ class Cron:
             self._rest_until = time.monotonic() + REST
             log.error(
                 'the jobs of %s could not be started: %s', self.application_id, error,
-                # What we have words for needs no traceback.
+                # A diagnosed error needs no traceback.
                 exc_info=None if isinstance(error, CronError) else error,
             )
             return False

@@ -5,9 +5,8 @@ Example::
     found = diagnose('refused', 'http://127.0.0.1:8000/cronjobs/-', 403)
     words(found, 'shop', host.told(found))
 
-Each answer that is not ours is something that would have stopped a job at
-three in the morning. The framework knows best which of its settings it is; its
-words come from `Host.told`.
+Each answer that is not ours would have stopped a job later. Which setting of the
+framework is responsible, the adapter knows: its text comes from `Host.told`.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ __all__ = ['diagnose', 'words']
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 LOGIN: Final = ('login', 'signin', 'sign-in', 'auth', 'sso')
 
-#: By kind: what is so, and what to write.
+#: By kind: what is wrong, and what to write.
 WORDS: Final[dict[str, tuple[str, str]]] = {
     'redirect': (
         'is redirected to {location}',
@@ -122,7 +121,7 @@ def _place(location: str) -> str:
 
 
 def _parts(location: str) -> SplitResult | None:
-    """Whoever answers writes what he likes."""
+    """The answer may come from anywhere: it is made printable."""
     try:
         return urlsplit(location)
     except ValueError:

@@ -7,10 +7,10 @@ Example::
     return execution.answer
 
 A transaction around the request may still fail, or repeat the request, after
-the function has returned. Whoever stands outside of it calls `expect(environ)`
-before the request and `settle(environ, status, error)` after; then the end of
-the run is what `settle` is told, and a repeated request finds the execution it
-began. Without that, the end of the `with` block is the end of the run.
+the function has returned. A middleware outside of the transaction calls
+`expect(environ)` before the request and `settle(environ, status, error)` after;
+then the arguments of `settle` decide how the run ended, and a repeated request
+finds the execution it began. Without that, the end of the `with` block is the end of the run.
 
 This module alone calls the ledger.
 """
@@ -53,7 +53,7 @@ class CronRun:
     last_success: the same of the last run that ended well.
     attempt: from 1.
     job, application_id: their names.
-    request: the request that runs it: the framework's, the environ of WSGI, the
+    request: the request that executes it: the framework's, the environ of WSGI, the
         scope of ASGI; None under Morepath, where it is the argument.
     """
 
@@ -68,7 +68,7 @@ class CronRun:
 
 
 class TimedOut(Exception):
-    """The job was ended at its timeout; nothing of it executes any more."""
+    """The job was ended at its timeout and no longer executes."""
 
 
 @dataclass(slots=True, eq=False)
@@ -98,7 +98,7 @@ class Execution:
 
     def defer(self) -> None:
         """The end of the `with` block is not the end of the run: `end` is
-        called later, by whoever knows."""
+        called later."""
         self._deferred = True
 
     def __enter__(self) -> CronRun:
@@ -167,7 +167,7 @@ def expect(environ: MutableMapping[str, Any]) -> None:
 
 
 def unfinished(environ: MutableMapping[str, Any]) -> Execution | None:
-    """What this request began, if it is repeated."""
+    """The execution that this request began, if it is repeated."""
     execution: Execution | None = environ.get(EXECUTION)
     return execution
 

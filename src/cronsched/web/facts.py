@@ -1,5 +1,5 @@
-"""What this process is: whether it may start anything, and whether its
-sockets may be knocked at. Looked at when it matters, never remembered.
+"""Facts about this process: may it start anything, and may its sockets be
+knocked at? Determined on each call, never cached.
 
 Example::
 

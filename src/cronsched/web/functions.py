@@ -1,4 +1,4 @@
-"""What a job's function may be, found out where it is decorated.
+"""Checks of a job's function, made where it is decorated.
 
 Example::
 
@@ -7,7 +7,7 @@ Example::
 
 A function takes nothing, or one argument, the run; where the framework's
 request is the argument (Morepath, OneGov), exactly one. What would never
-execute, or only fail at three in the morning, is an error at once: a
+execute, or would only fail when it is due, is an error at once: a
 generator, `async def` without an event loop, more arguments.
 """
 

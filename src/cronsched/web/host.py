@@ -1,4 +1,4 @@
-"""What an adapter brings, and what it gets back to answer with.
+"""What an adapter provides, and the answers it gets.
 
 Example::
 
@@ -28,7 +28,7 @@ __all__ = ['KNOCK', 'OUTCOME_HEADER', 'Answer', 'Answered', 'Diagnosis', 'Host']
 #: Names the outcome of a run in every answer about one.
 OUTCOME_HEADER: Final = 'Cronsched-Outcome'
 
-#: In place of a job's name: a request that asks who serves, and runs nothing.
+#: In place of a job's name: a request that finds out who serves; runs no job.
 KNOCK: Final = '-'
 
 

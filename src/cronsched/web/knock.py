@@ -1,5 +1,5 @@
-"""Who serves, and where: an armed process knocks at its own sockets, and
-whoever answers starts.
+"""Finds out which process serves, and where: an armed process sends a request to
+its own listening sockets (the knock), and the process that answers starts.
 
 Example::
 
@@ -182,7 +182,7 @@ def arm(host: Host) -> None:
     try:
         reason = facts.reason_not_to_start(_settings_of(host).enabled, serving=False)
         if reason:
-            log.debug('%s is not looked for: %s', host.application_id, reason)
+            log.debug('the jobs of %s are not started: %s', host.application_id, reason)
             return
         uwsgi.check()
         _hook()
@@ -261,7 +261,7 @@ def _mark_started(host: Host) -> None:
 
 
 def _refuse(host: Host, headers: Mapping[str, str], refused: Refused) -> Answered:
-    """It is told which of two mistakes it is, for that is what it asks for."""
+    """The answer says which of two mistakes it is."""
     found = {name.lower(): value for name, value in headers.items()}
     if ADDRESS_HEADER.lower() not in found:
         raise refused

@@ -1,4 +1,4 @@
-"""A request is received: who asks, for what, and may it run.
+"""Receives a request: verify it, look up the job, claim the run.
 
 Example::
 
@@ -10,8 +10,8 @@ Example::
         call(execution.job, run)
     return Response('', execution.answer.status, execution.answer.headers)
 
-The signature is checked before the name is looked up, so who cannot sign
-learns nothing. A signed request is for one run and brings nothing else: a
+The signature is checked before the name is looked up, so a sender that cannot
+sign learns nothing. A signed request is for one run and brings nothing else: a
 query or a body, chosen by whoever sends it first, is refused.
 
 It may wait for the ledger: in an event loop, `await in_thread(accept, ...)`.
@@ -142,7 +142,7 @@ def _signed(
 
 
 def _tell_refused(host: Host, name: str, reason: str) -> None:
-    # Whoever knows the address may send as many as he likes.
+    # Anyone who knows the address may send many: the log is limited.
     count = host.site.refusals.count()
     if count:
         more = f', as {count - 1} other request(s) before it' if count > 1 else ''
@@ -153,7 +153,7 @@ def _tell_refused(host: Host, name: str, reason: str) -> None:
 
 
 def _is_free(host: Host, headers: Mapping[str, str]) -> bool:
-    # A test that froze Python's clock would call every request outdated.
+    # If a test froze Python's clock, every request would look outdated.
     return not host.site.secrets or not headers.get('webhook-id') or clock.is_frozen()
 
 

@@ -40,7 +40,7 @@ def read(given: Mapping[str, Any], prefix: str = '') -> Settings:
 
 
 def from_environment(name: str) -> str | None:
-    """What `CRONSCHED_<NAME>` says; None for nothing."""
+    """The value of `CRONSCHED_<NAME>`; None if it is not set."""
     return os.environ.get(f'CRONSCHED_{name.upper()}') or None
 
 

@@ -34,7 +34,7 @@ __all__ = ['TOLERANCE', 'Refused', 'Signed', 'check_bare', 'verify']
 #: For how many seconds a signature is good where nothing claims the run.
 TOLERANCE: Final = 300.0
 
-# Strict on purpose: a text that says the same in another way is not ours.
+# Strict on purpose: only the canonical form is accepted.
 TIMESTAMP = re.compile(r'[1-9][0-9]{0,11}', re.ASCII)
 ATTEMPT = re.compile(r'[1-9][0-9]{0,4}', re.ASCII)
 SCHEDULED = re.compile(r'[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z', re.ASCII)
@@ -43,7 +43,7 @@ MOST_SIGNATURES = 8
 
 
 class Refused(CronError):
-    """A request that proves nothing. The sender is told no more than that;
+    """A request whose signature is not valid. The answer does not say why;
     `reason` is for our log."""
 
     def __init__(self, reason: str) -> None:
@@ -53,7 +53,7 @@ class Refused(CronError):
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What a request proves."""
+    """What a valid signature covers."""
 
     run: Run
     attempt: int     # from 1

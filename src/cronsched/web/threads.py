@@ -5,8 +5,8 @@ Example::
     execution = await in_thread(accept, host, name, headers)
     await in_worker(call, job, run)
 
-The threads of the loop's own executor belong to the application: a ledger
-that is locked, or jobs that take an hour, take none of them away. Few of ours
+The threads of the loop's own executor belong to the application: a locked
+ledger, or jobs that take an hour, must not use them up. Few of ours
 wait for the ledger; a `def` job has a thread for as long as it takes, and the
 sender bounds how many there are. They are made when first used, so a process
 that only forks others has none, and a child makes its own.
@@ -32,12 +32,12 @@ _pools: dict[tuple[int, str], ThreadPoolExecutor] = {}
 
 
 def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
-    """For what takes a moment: the ledger. Needs a running asyncio loop."""
+    """For short calls: the ledger. Needs a running asyncio loop."""
     return _submit('cronsched-ledger', LEDGER_THREADS, function, *args, **kwargs)
 
 
 def in_worker(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
-    """For what may take long: a job."""
+    """For long calls: a job."""
     return _submit('cronsched-job', JOB_THREADS, function, *args, **kwargs)
 
 

@@ -1,4 +1,4 @@
-"""A request that nobody signed, where that is allowed (OneGov's mount with
+"""An unsigned request, where that is allowed (OneGov's mount with
 `strict=False`, and in its tests): it claims a run of its own.
 
 Example::
@@ -21,7 +21,7 @@ from cronsched.ledger import Claim, Ledger, Run
 
 __all__ = ['claim_unsigned']
 
-# So many in as many seconds are told apart; more are duplicates.
+# At most this many in as many seconds are distinct; more are duplicates.
 MOST_AT_ONCE: Final = 60
 
 

@@ -20,7 +20,7 @@ from cronsched.web.signing import TOLERANCE, Signed
 
 __all__ = ['Window']
 
-#: Only genuine requests are kept: 300 of them in each second.
+#: Only valid requests are kept: room for 300 in each second.
 MOST: Final = 100_000
 
 

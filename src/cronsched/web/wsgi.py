@@ -4,7 +4,7 @@ Example::
 
     application = make_wsgi(application, host, '/cronjobs', begin)
 
-Whatever is not below the prefix is passed on untouched, for the price of
+Requests that are not below the prefix are passed on unchanged, at the cost of
 comparing a few characters. `run.request` is the environ.
 """
 
@@ -35,7 +35,7 @@ CREDENTIALS: Final = ('HTTP_COOKIE', 'HTTP_AUTHORIZATION')
 def make_wsgi(
     application: Application, host: Host, prefix: str, begin: Callable[[], bool]
 ) -> Application:
-    """`begin` is called with the requests of each process until it says that
+    """`begin` is called with the requests of each process until it returns that
     it is done."""
     start = f'{prefix}/'
     seen = 0
@@ -57,7 +57,7 @@ def name_of(environ: Environ, prefix: str) -> str:
 
 
 def remove_credentials(environ: Environ) -> None:
-    """What a signature does not cover is not from the sender of a job."""
+    """The sender of a job sends nothing that the signature does not cover."""
     for name in (*CREDENTIALS, 'QUERY_STRING'):
         if name in environ:
             environ[name] = ''
