@@ -89,6 +89,8 @@ MODULES = {
             'schedule',
             'jobs',
             'ledger',
+            'report',
+            'dashboard',
             'scheduler',
             'web',
             'cli',

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cronsched.cli.reasons import explain
 from cronsched.ledger import Row, Run
 from cronsched.ledger.sqlite import SQLiteLedger
+from cronsched.report.reasons import explain
 
 
 def open_ledger(directory: Path) -> SQLiteLedger:

@@ -30,13 +30,14 @@ from urllib.parse import quote
 from cronsched.base.directories import find_state_directory
 from cronsched.base.text import printable
 from cronsched.cli import doctor
-from cronsched.cli.overview import Statuses, history_row, status_row
-from cronsched.cli.reasons import explain, schedule_of, time_text
+from cronsched.cli.overview import history_row, status_row
 from cronsched.cli.stream import newest, write_stream
 from cronsched.cli.terminal import Terminal, table
 from cronsched.errors import CronError
 from cronsched.ledger import KnownJob, Ledger, open_ledger
 from cronsched.ledger.sqlite import SQLiteLedger
+from cronsched.report.overview import Statuses
+from cronsched.report.reasons import explain, schedule_of, time_text
 from cronsched.scheduler.site import LEDGER_FILE, ledger_url
 
 __all__ = ['add_commands']

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from cronsched.cli.overview import row_data
 from cronsched.ledger import Ledger, Row
+from cronsched.report.overview import row_data
 
 __all__ = ['newest', 'write_stream']
 

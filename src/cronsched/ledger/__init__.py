@@ -15,12 +15,15 @@ job, scheduled) in a store that all receivers share.
 from cronsched.ledger.protocol import Ledger
 from cronsched.ledger.values import (
     BUCKETS,
+    GONE,
+    NO_RUN,
     OUTCOMES,
     Application,
     Claim,
     Declared,
     Due,
     Executing,
+    Found,
     KnownJob,
     LedgerError,
     Missed,
@@ -31,13 +34,16 @@ from cronsched.ledger.values import (
     Row,
     Run,
     Seen,
+    Standing,
+    Tally,
     Total,
+    Wanted,
 )
 
 __all__ = [
-    'BUCKETS', 'OUTCOMES', 'Application', 'Claim', 'Declared', 'Due', 'Executing', 'KnownJob',
-    'Ledger', 'LedgerError', 'Missed', 'Owner', 'PastJob', 'Pause', 'Plan', 'Row', 'Run', 'Seen',
-    'Total', 'open_ledger',
+    'BUCKETS', 'GONE', 'NO_RUN', 'OUTCOMES', 'Application', 'Claim', 'Declared', 'Due',
+    'Executing', 'Found', 'KnownJob', 'Ledger', 'LedgerError', 'Missed', 'Owner', 'PastJob',
+    'Pause', 'Plan', 'Row', 'Run', 'Seen', 'Standing', 'Tally', 'Total', 'Wanted', 'open_ledger',
 ]
 
 

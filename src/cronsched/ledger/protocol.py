@@ -20,6 +20,7 @@ from cronsched.ledger.values import (
     Declared,
     Due,
     Executing,
+    Found,
     KnownJob,
     LedgerError,
     Missed,
@@ -30,13 +31,16 @@ from cronsched.ledger.values import (
     Row,
     Run,
     Seen,
+    Standing,
+    Tally,
     Total,
+    Wanted,
 )
 
 __all__ = [
-    'OUTCOMES', 'Application', 'Claim', 'Declared', 'Due', 'Executing', 'KnownJob', 'Ledger',
-    'LedgerError', 'Missed', 'Owner', 'PastJob', 'Pause', 'Plan', 'Row', 'Run', 'Seen',
-    'Total',
+    'OUTCOMES', 'Application', 'Claim', 'Declared', 'Due', 'Executing', 'Found', 'KnownJob',
+    'Ledger', 'LedgerError', 'Missed', 'Owner', 'PastJob', 'Pause', 'Plan', 'Row', 'Run',
+    'Seen', 'Standing', 'Tally', 'Total', 'Wanted',
 ]
 
 
@@ -143,6 +147,13 @@ class Ledger(Protocol):
     def jobs(self, application_id: str | None = None) -> Collection[KnownJob]:
         """Sorted by application id and name."""
 
+    def find_jobs(self, wanted: Wanted) -> tuple[list[Found], int]:
+        """A page of the jobs, and how many there are in all."""
+
+    def standings(self) -> list[Standing]:
+        """How the jobs of each name stand, by name: a few rows for a job of
+        a thousand application ids."""
+
     def last_runs(self, application_id: str) -> Mapping[str, int]:
         """The latest recorded scheduled time of each job, or the second in
         which the job was first seen when it has no run yet. A run asked for
@@ -179,8 +190,31 @@ class Ledger(Protocol):
         until: float | None = None,
         limit: int = 100,
         oldest_first: bool = False,
+        states: Collection[str] = (),
+        requested: bool | None = None,
+        skip: int = 0,
     ) -> list[Row]:
-        """The newest first, by scheduled time; `since` and `until` included."""
+        """The newest first, by scheduled time; `since` and `until` included.
+        Only those in `states`, if any are named, and with `requested` only
+        those asked for by hand (False: only the others); without the first
+        `skip` of them."""
+
+    def histories(
+        self,
+        jobs: Collection[tuple[str, str]],
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 100,
+    ) -> Mapping[tuple[str, str], list[Row]]:
+        """The history of each of these (application id, job) at once, with at
+        most `limit` rows of each."""
+
+    def tally(
+        self, application_id: str, job: str, *, since: int, until: int, step: int,
+    ) -> list[Tally]:
+        """The runs of a job from `since` to before `until`, counted by state
+        in steps of so many seconds; a range of missed ones where it begins."""
 
     def walk(
         self,

@@ -268,3 +268,57 @@ class Total:
     late_seconds: float
     buckets: tuple[int, ...]
     late_buckets: tuple[int, ...]
+
+
+#: The standing of a job whose last run has no row, and of one that its code
+#: no longer has.
+NO_RUN: Final = 'none'
+GONE: Final = 'gone'
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Jobs of one name, over all application ids, that stand alike: `state` is
+    that of their last run (those asked for by hand count if they were
+    executed), NO_RUN or GONE. `application_id` is one of `count`; `words` is
+    None where they are not planned alike."""
+
+    job: str
+    state: str
+    count: int
+    application_id: str
+    newest: int | None
+    words: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which jobs, in what order. `text` is part of a name, in any case;
+    `states` are those of `Standing`."""
+
+    text: str = ''
+    application_id: str | None = None
+    job: str | None = None
+    states: tuple[str, ...] = ()
+    order: Literal['application_id', 'job', 'newest', 'state'] = 'application_id'
+    descending: bool = False
+    limit: int = 50
+    skip: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A job with its standing."""
+
+    known: KnownJob
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """So many runs scheduled in the step that begins at `at` ended with, or
+    are in, `state`."""
+
+    at: int
+    state: str
+    count: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,16 @@ BY_TIME = f'{COLUMNS}FROM runs AS r INDEXED BY runs_scheduled CROSS {NAMES}'
 # Each job is looked at for itself where no more rows than these come of it.
 MOST_LOOKED_AT = 100_000
 
+# A missed row may begin before.
+OF_JOB = (
+    f'{ROW}WHERE r.job_id = ?1 AND r.scheduled >= min(?2, ifnull((SELECT min(scheduled) FROM runs '
+    'INDEXED BY runs_missed WHERE job_id = ?1 AND until >= ?2), ?2)) '
+    'AND ifnull(until, r.scheduled) >= ?2 AND r.scheduled <= ?3 '
+    'ORDER BY r.scheduled DESC LIMIT ?4')
+
+# No scheduled time is later.
+LAST = 1 << 62
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -32,6 +43,8 @@ class Wanted:
     oldest_first: bool = False
     limit: int = 100
     skipped: int = 0
+    states: tuple[str, ...] = ()
+    requested: bool | None = None
 
 
 def history(connection: sqlite3.Connection, wanted: Wanted) -> list[Row]:
@@ -61,10 +74,30 @@ def _select(
     if wanted.until is not None:
         where.append('r.scheduled <= ?')
         values.append(wanted.until)
+    if wanted.states:
+        where.append(f'state IN ({", ".join("?" * len(wanted.states))})')
+        values += wanted.states
+    if wanted.requested is not None:
+        where.append('requested = ?')
+        values.append(wanted.requested)
     order = 'ASC' if wanted.oldest_first else 'DESC'
     return connection.execute(
         f'{sql}WHERE {" AND ".join(where) or "1"} ORDER BY r.scheduled {order}, r.job_id '
         'LIMIT ? OFFSET ?', (*values, wanted.skipped - skipped + wanted.limit, skipped)).fetchall()
+
+
+def histories(
+    connection: sqlite3.Connection, jobs: Iterable[tuple[str, str]], wanted: Wanted,
+) -> dict[tuple[str, str], list[Row]]:
+    since = 0 if wanted.since is None else wanted.since
+    until = LAST if wanted.until is None else wanted.until
+    found: dict[tuple[str, str], list[Row]] = {}
+    for key in jobs:
+        ids = _job_ids(connection, Wanted(*key))
+        found[key] = [] if not ids else [
+            row_of(row)
+            for row in connection.execute(OF_JOB, (ids[0], since, until, wanted.limit))]
+    return found
 
 
 def _names(wanted: Wanted) -> dict[str, Any]:

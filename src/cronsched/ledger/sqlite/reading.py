@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from cronsched.base import clock
-from cronsched.ledger.sqlite import executions, history, owners, records, totals
+from cronsched.ledger.sqlite import executions, history, owners, records, standing, totals
 from cronsched.ledger.sqlite.claims import TRUSTED_AHEAD
 from cronsched.ledger.sqlite.history import Wanted
 from cronsched.ledger.sqlite.past import past
@@ -14,14 +14,18 @@ from cronsched.ledger.sqlite.store import Store
 from cronsched.ledger.values import (
     Application,
     Executing,
+    Found,
     KnownJob,
     Owner,
     PastJob,
     Pause,
     Row,
     Run,
+    Standing,
+    Tally,
     Total,
 )
+from cronsched.ledger.values import Wanted as WantedJobs
 
 __all__ = ['Reading']
 
@@ -78,10 +82,40 @@ class Reading:
         until: float | None = None,
         limit: int = 100,
         oldest_first: bool = False,
+        states: Collection[str] = (),
+        requested: bool | None = None,
+        skip: int = 0,
     ) -> list[Row]:
         with self._store.read() as connection:
             return history.history(connection, Wanted(
-                application_id, job, since, until, oldest_first, limit))
+                application_id, job, since, until, oldest_first, limit, skip, tuple(states),
+                requested))
+
+    def histories(
+        self,
+        jobs: Collection[tuple[str, str]],
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 100,
+    ) -> Mapping[tuple[str, str], list[Row]]:
+        with self._store.read() as connection:
+            return history.histories(connection, jobs, Wanted(
+                since=since, until=until, limit=limit))
+
+    def tally(
+        self, application_id: str, job: str, *, since: int, until: int, step: int,
+    ) -> list[Tally]:
+        with self._store.read() as connection:
+            return standing.tally(connection, application_id, job, since, until, step)
+
+    def find_jobs(self, wanted: WantedJobs) -> tuple[list[Found], int]:
+        with self._store.read() as connection:
+            return standing.find_jobs(connection, wanted)
+
+    def standings(self) -> list[Standing]:
+        with self._store.read() as connection:
+            return standing.standings(connection)
 
     def walk(
         self,

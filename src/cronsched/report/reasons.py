@@ -46,9 +46,14 @@ class Answer:
     sentence: str
 
 
-def explain(ledger: Ledger, job: KnownJob, scheduled: int, *, now: float) -> Answer:
-    """What became of one run of `job`. Raises `LedgerError`."""
+def explain(
+    ledger: Ledger, job: KnownJob, scheduled: int, *, now: float, details: bool = True,
+) -> Answer:
+    """What became of one run of `job`. Without `details`, nothing is told of
+    what the application itself said. Raises `LedgerError`."""
     row = ledger.find(Run(job.application_id, job.job, scheduled))
+    if row is not None and not details:
+        row = row._replace(detail=None)
     what = _not_scheduled(job, scheduled, row)
     if what is not None:
         row = None

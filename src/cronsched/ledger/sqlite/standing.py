@@ -1,0 +1,83 @@
+"""How jobs stand, and what is to be counted of their runs, as SQL inside one
+transaction that reads.
+
+A job is ok if its last success is its last run: then its row says so, and the
+history is looked at for the others alone.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from cronsched.ledger.sqlite.records import KNOWN, known_job
+from cronsched.ledger.values import GONE, NO_RUN, Found, Standing, Tally, Wanted
+
+STATE = (
+    f"CASE WHEN NOT declared THEN '{GONE}' WHEN last_ok >= ifnull(newest, 0) "
+    "AND last_ok >= ifnull(last_started, 0) THEN 'ok' ELSE ifnull((SELECT state FROM runs "
+    f"WHERE job_id = jobs.id ORDER BY scheduled DESC LIMIT 1), '{NO_RUN}') END")
+
+STANDINGS = (
+    f'SELECT job, {STATE} AS stands, count(*), min(application_id), max(newest), '
+    'CASE WHEN count(words) = count(*) AND min(words) = max(words) THEN min(words) END '
+    'FROM jobs GROUP BY job, stands ORDER BY job, stands')
+
+# Whose state asks for somebody comes first.
+SEVERITY = (
+    "CASE stands WHEN 'lost' THEN 0 WHEN 'failed' THEN 1 WHEN 'timed_out' THEN 2 "
+    "WHEN 'unreachable' THEN 3 WHEN 'missed' THEN 4 WHEN 'skipped_overlap' THEN 5 "
+    f"WHEN 'skipped_paused' THEN 6 WHEN 'running' THEN 7 WHEN 'queued' THEN 8 "
+    f"WHEN 'ok' THEN 9 WHEN '{NO_RUN}' THEN 10 ELSE 11 END")
+
+ORDERS = {
+    'application_id': ('application_id', 'job'), 'job': ('job', 'application_id'),
+    'newest': ('newest', 'application_id', 'job'), 'state': (SEVERITY, 'application_id', 'job'),
+}
+
+
+def standings(connection: sqlite3.Connection) -> list[Standing]:
+    return [
+        Standing(job, state, count, application_id, newest, words)
+        for job, state, count, application_id, newest, words in connection.execute(STANDINGS)
+    ]
+
+
+def find_jobs(connection: sqlite3.Connection, wanted: Wanted) -> tuple[list[Found], int]:
+    where, values = _conditions(wanted)
+    first, *rest = ORDERS[wanted.order]
+    direction = 'DESC' if wanted.descending else 'ASC'
+    jobs = f'FROM (SELECT jobs.*, {STATE} AS stands FROM jobs) WHERE {where} '
+    total: int = connection.execute(f'SELECT count(*) {jobs}', values).fetchone()[0]
+    rows = connection.execute(
+        f'SELECT stands, {KNOWN} {jobs}ORDER BY {first} {direction}, {", ".join(rest)} '
+        'LIMIT ? OFFSET ?', (*values, wanted.limit, wanted.skip))
+    return [Found(known_job(row[1:]), row[0]) for row in rows], total
+
+
+def _conditions(wanted: Wanted) -> tuple[str, list[Any]]:
+    where, values = ['1'], []
+    for name in ('application_id', 'job'):
+        if getattr(wanted, name) is not None:
+            where.append(f'{name} = ?')
+            values.append(getattr(wanted, name))
+    if wanted.text:
+        pattern = wanted.text.replace('\\', r'\\').replace('%', r'\%').replace('_', r'\_')
+        where.append(r"(job LIKE ? ESCAPE '\' OR application_id LIKE ? ESCAPE '\')")
+        values += [f'%{pattern}%'] * 2
+    if wanted.states:
+        where.append(f'stands IN ({", ".join("?" * len(wanted.states))})')
+        values += wanted.states
+    return ' AND '.join(where), values
+
+
+def tally(
+    connection: sqlite3.Connection, application_id: str, job: str, since: int, until: int,
+    step: int,
+) -> list[Tally]:
+    rows = connection.execute(
+        'SELECT (scheduled - ?1) / ?3 AS n, state, sum(count) FROM runs WHERE job_id = '
+        '(SELECT id FROM jobs WHERE application_id = ?4 AND job = ?5) '
+        'AND scheduled >= ?1 AND scheduled < ?2 GROUP BY n, state ORDER BY n, state',
+        (since, until, step, application_id, job))
+    return [Tally(since + n * step, state, count) for n, state, count in rows]
