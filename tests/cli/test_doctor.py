@@ -61,7 +61,7 @@ def make(directory: Path, **given: object) -> object:
 def test_it_says_who_answers(shell: Shell, seen: Callable[[str], None], directory: Path) -> None:
     with served(make(directory)) as url:
         seen(url)
-        assert shell() == f'shop\n  nobody runs it\n  answers at {url}\n'
+        assert shell() == f'shop\n  no process runs it\n  answers at {url}\n'
         assert f'answers at {url}' in shell('-a', 'shop', '--at', url)
 
 

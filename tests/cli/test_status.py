@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -14,7 +16,7 @@ from typing import Any
 import pytest
 
 from cronsched.cli import main
-from cronsched.ledger import Ledger, Plan, Run, open_ledger
+from cronsched.ledger import Declared, Ledger, Owner, Plan, Run, open_ledger
 
 ZUG, BERN = 'org/zug', 'org/bern'
 # 10:00 in Zurich; first seen a day before.
@@ -45,8 +47,8 @@ def shell(ledger: Ledger, directory: Path, capsys: pytest.CaptureFixture[str]) -
     def call(*words: str, status: int = 0) -> str:
         assert main([*words, '--state-directory', str(directory)]) == status
         written = capsys.readouterr()
-        assert (written.out, written.err)[status == 0] == ''
-        return written.err if status else written.out
+        assert (written.out, written.err)[status < 2] == ''
+        return written.err if status >= 2 else written.out
 
     return call
 
@@ -57,17 +59,67 @@ def ran(ledger: Ledger, scheduled: int, outcome: str = 'ok', **options: Any) -> 
     ledger.finish(claim, outcome, took=1.25, **options)
 
 
+def own(ledger: Ledger) -> None:
+    """This process runs org/zug, since ten."""
+    ledger.own([Owner(ZUG, 'http://127.0.0.1:8000', '/srv/zug', TEN)])
+
+
 # -- status
 
 def test_the_status_is_a_line_for_each_job(ledger: Ledger, shell: Shell) -> None:
     ran(ledger, TEN)
     ledger.pause(BERN, 'report', note='new server')
-    lines = shell('status').splitlines()
+    own(ledger)
+    table, told = shell('status').split('\n\n')
+    lines = table.splitlines()
     assert len(lines) == 5
-    assert lines[0].split()[:2] == ['APPLICATION', 'JOB']
-    assert '2026-11-20 09:00:00 UTC  ok     1.2 s  2026-11-20 09:00:00 UTC' in lines[3]
+    assert lines[0].split() == ['APPLICATION', 'JOB', 'LAST', 'RUN', 'STATE', 'TOOK', 'NEXT']
+    assert re.search(r'  20 Nov 10:00 \+\d+ h  ok +1\.2 s  \d\d:\d\d:00', lines[3])
     assert lines[2].startswith('org/bern')
-    assert lines[2].endswith('new server')
+    assert lines[2].endswith('paused: new server')
+    assert told.endswith('Times are Europe/Zurich.\n')
+
+
+def test_the_status_tells_who_runs_what_and_since_when(ledger: Ledger, shell: Shell) -> None:
+    own(ledger)
+    told = shell('status')
+    assert (f'org/zug: process {os.getpid()} on {socket.gethostname()} since 20 Nov 10:00, '
+            'at http://127.0.0.1:8000') in told
+    assert 'org/bern: no process runs it; it was last started at 19 Nov 10:00' in told
+    bern, zug = (json.loads(shell('status', '--json', '-a', each))[0] for each in (BERN, ZUG))
+    assert bern['owner'] is None
+    assert zug['owner']['pid'] == os.getpid()
+    assert zug['owner']['since'] == TEN
+
+
+def test_what_nobody_runs_has_no_next_run(ledger: Ledger, shell: Shell) -> None:
+    own(ledger)
+    next_of = {tuple(line.split()[:2]): line.split()[-1] for line in shell('status').splitlines()
+               if line.startswith('org/') and ': ' not in line}
+    assert next_of[BERN, 'cleanup'] == '-'
+    assert next_of[ZUG, 'cleanup'].endswith(':00')
+
+
+def test_the_status_marks_what_is_no_longer_in_the_code(ledger: Ledger, shell: Shell) -> None:
+    own(ledger)
+    ledger.seen(ZUG, 'http://localhost', {'report': Plan('0 8 * * *', 'Europe/Zurich')}, TEN)
+    line = next(line for line in shell('status', '-a', ZUG).splitlines() if 'cleanup' in line)
+    assert line.endswith('not in the code')
+    told = shell('run', 'cleanup', '-a', ZUG, status=2)
+    assert 'cleanup of org/zug is no longer in the code' in told
+    assert ledger.take_requests([ZUG], time.time()) == []
+
+
+def test_a_run_whose_offset_is_still_to_come_is_the_next_one(
+    ledger: Ledger, shell: Shell, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    declared = Declared(Plan('*/15 * * * *', 'Europe/Zurich'), offset=22.0)
+    ledger.seen(ZUG, 'http://localhost', {'cleanup': declared}, TEN - DAY)
+    own(ledger)
+    for later, scheduled in ((4, '10:00:00'), (21.9, '10:00:00'), (22, '10:15:00')):
+        monkeypatch.setattr(time, 'time', lambda later=later: TEN + later)
+        line = next(line for line in shell('status', '-a', ZUG).splitlines() if 'cleanup' in line)
+        assert line.endswith(f'{scheduled} +22 s')
 
 
 def test_a_run_past_its_timeout_is_told_with_process_and_thread(
@@ -76,8 +128,9 @@ def test_a_run_past_its_timeout_is_told_with_process_and_thread(
     ledger.claim(Run(ZUG, 'cleanup', TEN), timeout=60.0)
     assert 'past its timeout' not in shell('status')
     ledger.record(Run(ZUG, 'cleanup', TEN), 'timed_out', at=TEN + 60.0)
-    assert f'running, past its timeout: process {os.getpid()}, thread MainThread (' in shell(
-        'status')
+    assert re.search(
+        rf'cleanup of org/zug is past its timeout: its run of .* in process {os.getpid()} on .*, '
+        r'thread MainThread \(', shell('status'))
     job = next(each for each in json.loads(shell('status', '--json'))
                if (each['application_id'], each['job']) == (ZUG, 'cleanup'))
     assert job['state'] == 'running'
@@ -88,10 +141,63 @@ def test_a_run_past_its_timeout_is_told_with_process_and_thread(
 
 def test_the_columns_of_a_table_are_aligned(ledger: Ledger, shell: Shell) -> None:
     ran(ledger, TEN)
-    lines = shell('status').splitlines()
-    for title in ('JOB', 'LAST RUN', 'STATE', 'TOOK', 'LAST OK', 'NEXT', 'PAUSED'):
+    lines = shell('status', '--wide').partition('\n\n')[0].splitlines()
+    for title in ('JOB', 'LAST RUN', 'STATE', 'TOOK', 'NEXT', 'LAST OK'):
         at = lines[0].index(title)
         assert all(line[at - 2:at] == '  ' and line[at] != ' ' for line in lines)
+
+
+# -- status --check
+
+def test_all_is_well(ledger: Ledger, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    own(ledger)
+    ran(ledger, TEN)
+    ledger.record(Run(ZUG, 'report', TEN - 2 * HOUR), 'ok', at=TEN)
+    monkeypatch.setattr(time, 'time', lambda: TEN + 60.0)
+    assert shell('status', '--check', '-a', ZUG) == 'cronsched OK: 2 jobs of 1 application id\n'
+
+
+def test_what_is_wrong_is_a_line_each_and_status_1(
+    ledger: Ledger, shell: Shell, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own(ledger)
+    ran(ledger, TEN, 'failed', detail='ValueError: no town\nmore')
+    ledger.record(Run(ZUG, 'report', TEN - 2 * HOUR), 'missed', at=TEN)
+    monkeypatch.setattr(time, 'time', lambda: TEN + 60.0)
+    told = shell('status', '--check', status=1).splitlines()
+    assert told[0] == (
+        'cronsched WARNING: 3 problems, org/bern: no process runs it; it was last started at '
+        '19 Nov 10:00')
+    assert told[1:] == [
+        'cleanup of org/zug failed at 10:00:00: ValueError: no town',
+        'report of org/zug was missed at 08:00:00',
+    ]
+    assert len(json.loads(shell('status', '--check', '--json', status=1))) == 3
+
+
+def test_what_is_to_be_tried_again_is_not_wrong_yet(
+    ledger: Ledger, shell: Shell, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own(ledger)
+    ledger.record(Run(ZUG, 'report', TEN - 2 * HOUR), 'ok', at=TEN)
+    claim = ledger.claim(Run(ZUG, 'cleanup', TEN), retries=1, backoff=60.0)
+    ledger.finish(claim, 'failed', took=1.0)
+    monkeypatch.setattr(time, 'time', lambda: TEN + 60.0)
+    assert 'OK' in shell('status', '--check', '-a', ZUG)
+
+
+def test_a_run_that_left_no_record_is_wrong_after_ten_minutes(
+    ledger: Ledger, shell: Shell, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own(ledger)
+    ledger.record(Run(ZUG, 'report', TEN - 2 * HOUR), 'ok', at=TEN)
+    ran(ledger, TEN)
+    for later, wrong in ((15 * MINUTE + 599, 0), (25 * MINUTE + 1, 1)):
+        monkeypatch.setattr(time, 'time', lambda later=later: TEN + float(later))
+        told = shell('status', '--check', '-a', ZUG, status=wrong)
+        assert ('cleanup of org/zug has no record of its run of 10:15:00' in told) == bool(wrong)
+    ledger.pause(None, 'cleanup')
+    assert 'OK' in shell('status', '--check', '-a', ZUG)
 
 
 def test_the_status_can_be_read_by_a_program(ledger: Ledger, shell: Shell) -> None:
@@ -130,8 +236,8 @@ def test_what_a_view_raised_does_not_steer_the_terminal(ledger: Ledger, shell: S
 def test_the_history_is_told_newest_first(ledger: Ledger, shell: Shell) -> None:
     for quarter in range(4):
         ran(ledger, TEN + quarter * 15 * MINUTE)
-    times = [line.split()[1] for line in shell('history', 'cleanup', '-n', '3').splitlines()[1:]]
-    assert times == ['09:45:00', '09:30:00', '09:15:00']
+    lines = shell('history', 'cleanup', '-n', '3').partition('\n\n')[0].splitlines()
+    assert [line[:12] for line in lines[1:]] == ['20 Nov 10:45', '20 Nov 10:30', '20 Nov 10:15']
     assert len(json.loads(shell('history', '--json'))) == 4
     assert json.loads(shell('history', '--json', '-a', BERN)) == []
 
@@ -164,7 +270,7 @@ def test_the_history_tells_the_details(ledger: Ledger, shell: Shell) -> None:
     ledger.record(Run(BERN, 'cleanup', TEN), 'missed', at=TEN, until=TEN + HOUR, count=5)
     told = shell('history')
     assert 'status 500, ValueError: no\n' in told
-    assert '5 runs until 2026-11-20 10:00:00 UTC' in told
+    assert '5 runs until 20 Nov 11:00' in told
 
 
 # -- Why did it not run?
@@ -188,7 +294,7 @@ def test_a_time_without_an_offset_is_in_the_zone_of_the_job(
     ('timed_out', 'given up by its sender at '),
     ('unreachable', 'no server answered until '),
     ('lost', 'and lost: '),
-    ('skipped_overlap', 'the run before it still executed: because.'),
+    ('skipped_overlap', 'the previous run was still executing: because.'),
     ('missed', 'was missed: nothing ran the jobs of the application from '),
 ])
 def test_each_outcome_is_a_sentence(
@@ -224,7 +330,7 @@ def test_what_was_missed_is_told_with_from_when_to_when(ledger: Ledger, shell: S
     told = answer(shell, '2026-11-20 10:30')
     assert 'from 2026-11-20 09:00:00 CET on' in told
     assert 'at 2026-11-21 10:00:00 CET it was too late' in told
-    assert '5 runs from 2026-11-20 10:00:00 CET to 2026-11-20 11:00:00 CET' in told
+    assert '5 runs were missed, from 2026-11-20 10:00:00 CET to 2026-11-20 11:00:00 CET' in told
 
 
 def test_a_time_that_is_not_scheduled_is_told_with_its_neighbours(
@@ -262,7 +368,7 @@ def test_a_time_between_records_is_told_with_both(ledger: Ledger, shell: Shell) 
 def test_a_job_without_a_plan_is_answered_in_utc(ledger: Ledger, shell: Shell) -> None:
     ledger.claim(Run('other', 'cleanup', TEN))
     told = answer(shell, '2026-11-20 09:00', 'other')
-    assert 'The run of 2026-11-20 09:00:00 UTC runs since' in told
+    assert 'The run of 2026-11-20 09:00:00 UTC has been running since' in told
 
 
 def test_every_scheduled_time_has_an_answer(ledger: Ledger, shell: Shell) -> None:
@@ -275,22 +381,7 @@ def test_every_scheduled_time_has_an_answer(ledger: Ledger, shell: Shell) -> Non
         assert all(len(one['sentence']) > 40 for one in found)
 
 
-# -- run, pause, resume
-
-def test_a_run_is_asked_for_and_taken_once(ledger: Ledger, shell: Shell) -> None:
-    told = shell('run', 'cleanup', '-a', ZUG)
-    assert told.startswith('cleanup of org/zug is asked for')
-    taken = ledger.take_requests([ZUG, BERN], time.time())
-    assert [run.application_id for run in taken] == [ZUG]
-    assert abs(taken[0].scheduled - time.time()) < 10
-
-
-def test_a_run_for_several_applications_must_be_meant(ledger: Ledger, shell: Shell) -> None:
-    assert '-a ID, or say --all' in shell('run', 'cleanup', status=2)
-    assert ledger.take_requests([ZUG, BERN], time.time()) == []
-    assert len(json.loads(shell('run', 'cleanup', '--all', '--json'))) == 2
-    assert len(ledger.take_requests([ZUG, BERN], time.time())) == 2
-
+# -- pause, resume
 
 def test_a_job_is_paused_and_resumed(ledger: Ledger, shell: Shell) -> None:
     told = shell('pause', 'cleanup', '--note', 'new server')
@@ -313,7 +404,7 @@ def test_a_pause_of_one_application_is_ended_for_it(ledger: Ledger, shell: Shell
     (['run', 'x'], 'there is cleanup, report'),
     (['pause', 'reprot'], 'there is report'),
     (['status', '-a', 'org/zgu'], 'there is org/zug'),
-    (['history', 'cleanup', '--at', 'yesterday'], "write '2026-11-23 08:00'"),
+    (['history', 'cleanup', '--at', 'yesterday'], "write '14:42' for today"),
     (['history', '--at', '2026-11-20'], '--at needs a job'),
     (['resume', 'cleanup'], 'is not paused for all application ids'),
 ])

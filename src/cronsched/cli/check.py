@@ -1,4 +1,4 @@
-"""The command `check`: are these expressions right, and wise?
+"""The command `check`: mistakes and warnings in expressions and files.
 
 Example::
 
@@ -21,35 +21,51 @@ from pathlib import Path
 from typing import Any
 
 from cronsched.base.text import printable, printable_lines
-from cronsched.cli.explain import as_data
+from cronsched.cli.expressions import check_quoted
+from cronsched.cli.runs import as_data
 from cronsched.cli.sources import Written, in_crontab, read, read_text
 from cronsched.cli.terminal import Terminal
 from cronsched.errors import ConfigurationError, CronError
 
-__all__ = ['add_check']
+__all__ = ['add_arguments', 'add_options', 'run']
 
+DESCRIPTION = """\
+Looks for mistakes in expressions: those given, in quotes, those of crontabs,
+and those of the decorators in Python files, of which nothing is executed."""
+EXAMPLES = (
+    "cronsched check '0 9 * * MON#1' '*/25 * * * *'",
+    'cronsched check --strict app/cronjobs.py crontab     # in CI',
+    'crontab -l | cronsched check --tz Europe/Zurich -',
+)
+STATUSES = (
+    ('0', 'no mistakes; without --strict there may be warnings'),
+    ('1', 'with --strict: there are warnings'),
+    ('2', 'an expression is wrong, or a file cannot be read'),
+)
 WARNED, WRONG = 1, 2
 STANDARD_INPUT = '-'
 
 
-def add_check(commands: Any) -> None:
-    parser = commands.add_parser(
-        'check',
-        help='look at expressions and files; exit status 2 if one is wrong',
-        description='Files are crontabs, or Python files whose cronjob decorators are read.',
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'sources', nargs='+', metavar='FILE-OR-EXPRESSION', help='- is standard input, a crontab'
     )
-    parser.add_argument('--tz', default='UTC', metavar='ZONE', help='where none is written (UTC)')
+    add_options(parser)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """All but the sources."""
+    parser.add_argument('--tz', default='UTC', metavar='ZONE',
+                        help='of expressions that name no time zone (default UTC)')
     parser.add_argument('--strict', action='store_true', help='exit status 1 for warnings')
-    parser.add_argument('-q', '--quiet', action='store_true', help='only what is wrong or unwise')
-    parser.add_argument('--json', action='store_true', help='for programs')
-    parser.set_defaults(run=_check)
+    parser.add_argument('-q', '--quiet', action='store_true', help='only errors and warnings')
+    parser.add_argument('--json', action='store_true', help='write JSON')
 
 
-def _check(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     results = []
+    if len(options.sources) > 1 and not any(map(_may_be_meant, options.sources)):
+        check_quoted(options.sources)
     for source in options.sources:
         for result in _results_in(source, options.tz):
             results.append(result)
@@ -64,7 +80,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _results_in(source: str, timezone: str) -> Iterator[dict[str, Any]]:
-    """What is to be said about each expression, and about what is none."""
+    """A result for each expression, or for a source that cannot be read."""
     try:
         for written in _written_in(source, timezone):
             yield _judged(written)
@@ -81,8 +97,14 @@ def _written_in(source: str, timezone: str) -> Iterator[Written]:
     return read(Path(source), timezone)
 
 
+def _may_be_meant(source: str) -> bool:
+    """As a file or an expression by itself, not as a field of one."""
+    return source == STANDARD_INPUT or '/' in source[1:] or _is_expression(source) or (
+        Path(source).exists())
+
+
 def _is_expression(source: str) -> bool:
-    """A path has no blanks, or it exists."""
+    """A path has no spaces, or it exists."""
     if len(source.split()) == 1 and not source.startswith('@'):
         return False
     try:
@@ -125,9 +147,10 @@ def _report(result: dict[str, Any], quiet: bool) -> None:
         errors = Terminal(sys.stderr)
         errors.write(f'{place} {errors.bad("error:")} {printable_lines(result["error"]["text"])}')
     elif result['unread']:
-        terminal.write(f'{place} {terminal.faint("not checked:")} {printable(result["unread"])}')
+        terminal.write_folded(
+            f'{place} {terminal.faint("not checked:")} {printable(result["unread"])}')
     elif not quiet:
-        terminal.write(f'{place} {result["description"]}')
+        terminal.write_folded(f'{place} {result["description"]}')
     for finding in result['findings']:
-        said = f'{finding["message"]}; {finding["advice"]}'
-        terminal.write(f'{place} {terminal.warning("warning:")} {said}')
+        text = f'{finding["message"]}; {finding["advice"]}'
+        terminal.write_folded(f'{place} {terminal.warning("warning:")} {text}')

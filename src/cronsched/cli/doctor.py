@@ -1,5 +1,4 @@
-"""Where an application is reached, who answers there, and what stands in the
-way: the knock, by hand.
+"""The command `doctor`: is an application reached, and who answers there?
 
 Example::
 
@@ -25,39 +24,79 @@ from urllib.parse import quote, unquote, urlsplit
 from cronsched.base.directories import find_state_directory
 from cronsched.base.keys import SECRET_FILE, derive_key, state_secret
 from cronsched.base.text import printable
+from cronsched.cli.access import add_ledger_options, opened
+from cronsched.cli.owners import Owners
+from cronsched.cli.runs import write_json
 from cronsched.cli.terminal import Terminal
+from cronsched.cli.zones import Zones
 from cronsched.errors import CronError
 from cronsched.ledger import Ledger
 from cronsched.web.diagnosis import diagnose, words
 from cronsched.web.host import KNOCK, OUTCOME_HEADER
 from cronsched.web.knocking import APPLICATION_HEADER, PROOF_HEADER, is_proof, sign_knock
 
-__all__ = ['add_options', 'examine']
+__all__ = ['add_arguments', 'knock', 'run']
 
+DESCRIPTION = """\
+Sends each application a signed request that runs nothing, as the scheduler
+does at start, and says who answers it or what prevents that. It starts nothing
+where something runs already."""
+EXAMPLES = (
+    'cronsched doctor',
+    'cronsched doctor -a shop --at http://127.0.0.1:8000',
+)
+STATUSES = (
+    ('1', 'an application does not answer as it should'),
+    ('2', 'there is no ledger or no secret'),
+)
+FAULT = 1
+INDENT = 4
 TIMEOUT: Final = 10.0   # seconds
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--at', metavar='URL', help='where it is reached, instead of the '
                         'address in the ledger')
     parser.add_argument('--prefix', default='/cronjobs', help='of its jobs (default /cronjobs)')
+    add_ledger_options(parser)
 
 
-def examine(arguments: argparse.Namespace, ledger: Ledger) -> int:
-    """Exit status: 0 when all of them answer as they should."""
-    terminal = Terminal(sys.stdout)
-    good = True
+def run(arguments: argparse.Namespace) -> int:
+    with opened(arguments, looks=True) as ledger:
+        return _examine(arguments, ledger)
+
+
+def _examine(arguments: argparse.Namespace, ledger: Ledger) -> int:
+    results = []
+    owners = Owners(ledger, Zones(ledger.jobs()), time.time())
     for application_id, address in _places(arguments, ledger):
-        terminal.write(terminal.strong(printable(application_id)))
-        terminal.write(f'  {_owner(ledger, application_id)}')
         fault = knock(_key(arguments, application_id), application_id,
                       f'{address.rstrip("/")}{arguments.prefix}/{KNOCK}')
-        if fault:
-            terminal.write(f'  {terminal.bad("not reached:")} {fault}')
-        else:
-            terminal.write(f'  {terminal.good("answers")} at {printable(address)}')
-        good &= not fault
-    return 0 if good else 1
+        results.append({'application_id': application_id, 'address': address,
+                        'owner': owners.data(application_id), 'fault': fault or None})
+        if not arguments.json:
+            _write(results[-1])
+    if arguments.json:
+        write_json(results)
+    return FAULT if any(result['fault'] for result in results) else 0
+
+
+def _write(result: dict[str, Any]) -> None:
+    terminal = Terminal(sys.stdout)
+    terminal.write(terminal.strong(terminal.name(result['application_id'])))
+    terminal.write_folded(f'  {_owner(result["owner"])}', INDENT)
+    if result['fault']:
+        terminal.write_folded(f'  {terminal.bad("not reached:")} {result["fault"]}', INDENT)
+    else:
+        terminal.write_folded(
+            f'  {terminal.good("answers")} at {printable(result["address"])}', INDENT)
+
+
+def _owner(owner: dict[str, Any] | None) -> str:
+    if owner is None:
+        return 'no process runs it'
+    return printable(f'is run by process {owner["pid"]} on {owner["host"]}, from {owner["code"]} '
+                     f'at {owner["address"]}')
 
 
 def knock(key: bytes, application_id: str, url: str) -> str:
@@ -86,19 +125,10 @@ def _places(arguments: argparse.Namespace, ledger: Ledger) -> Iterator[tuple[str
         address = arguments.at or known.get(application_id)
         if address is None:
             raise CronError(
-                f'{printable(application_id)} is not in the ledger, so nobody has run it: say '
+                f'{printable(application_id)} is not in the ledger, so it has never run: write '
                 'where it is reached, with --at http://127.0.0.1:8000'
             )
         yield application_id, address
-
-
-def _owner(ledger: Ledger, application_id: str) -> str:
-    owner = ledger.owners([application_id]).get(application_id)
-    if owner is None or not owner.alive:
-        return 'nobody runs it'
-    return printable(
-        f'is run by pid {owner.pid} of {owner.host}, from {owner.code_root} at {owner.address}'
-    )
 
 
 def _key(arguments: argparse.Namespace, application_id: str) -> bytes:

@@ -1,55 +1,84 @@
-"""What `status` and `history` show of a job and of a run, as the texts of a
-table."""
+"""The cells of the tables of `status` and `history`.
+
+Example::
+
+    status_row(Statuses(ledger).of(job), zone, now, terminal)
+    # ['org/zug', 'cleanup', '14:42:00 +22 s', 'ok', '1.2 s', '14:57:00 +22 s', '14:42:00']
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import tzinfo
+from typing import Any, Final
 
 from cronsched.base.text import printable
-from cronsched.cli.terminal import Terminal
+from cronsched.cli.terminal import Column, Terminal
+from cronsched.cli.times import clock_text, late_text, took_text
 from cronsched.ledger import Row
 from cronsched.report.overview import took_of
-from cronsched.report.reasons import time_text
 
-__all__ = ['history_row', 'status_row']
+__all__ = ['HISTORY', 'STATUS', 'history_row', 'state_text', 'status_row']
+
+STATUS: Final = (
+    Column('APPLICATION', 8), Column('JOB', 10), Column('LAST RUN', 14), Column('STATE', 7),
+    Column('TOOK', optional=True), Column('NEXT', 14),
+)
+HISTORY: Final = (
+    Column('SCHEDULED', 16), Column('APPLICATION', 8), Column('JOB', 10), Column('STATE', 7),
+    Column('TOOK', optional=True), Column('DETAIL', 10),
+)
+MOST_OF_DETAIL: Final = 1024   # characters; what the ledger keeps of it
 
 
-MOST_OF_DETAIL = 1024   # characters; what the ledger keeps of it
-
-
-def status_row(data: Mapping[str, Any], terminal: Terminal) -> list[str]:
-    """The cells of one job, from what `Statuses.of` says."""
-    paused = '-' if data['paused'] is None else data['paused'] or 'yes'
+def status_row(
+    data: Mapping[str, Any], zone: tzinfo, now: float, owned: bool, terminal: Terminal,
+) -> list[str]:
+    """A job; `owned`: a process makes its calls."""
     return [
-        printable(data['application_id']), printable(data['job']), time_text(data['scheduled']),
-        _now_text(data, terminal), _took_text(data['took']),
-        time_text(data['last_success']), time_text(data['next']), printable(paused),
+        printable(data['application_id']), printable(data['job']), _last_text(data, zone, now),
+        state_text(data['state'], terminal), took_text(data['took']),
+        _next_text(data, zone, now, owned, terminal),
     ]
 
 
-def history_row(row: Row, terminal: Terminal) -> list[str]:
+def history_row(row: Row, zone: tzinfo, now: float, terminal: Terminal) -> list[str]:
     return [
-        time_text(row.run.scheduled) + (' by hand' if row.requested else ''),
+        _time_and_delay(row.run.scheduled, row.started, zone, now),
         printable(row.run.application_id), printable(row.run.job),
-        _state_text(row.state, terminal), _took_text(took_of(row)), str(row.attempt),
-        printable(_detail_text(row), MOST_OF_DETAIL),
+        state_text(row.state, terminal), took_text(took_of(row)),
+        printable(_detail_text(row, zone, now), MOST_OF_DETAIL),
     ]
 
 
-def _now_text(data: Mapping[str, Any], terminal: Terminal) -> str:
-    """The state of the last run, and who executes one past its timeout."""
-    overdue = [each for each in data['executing'] if each['overdue']]
-    text = _state_text(data['state'], terminal)
-    if not overdue:
-        return text
-    each = overdue[0]
-    return text + ', ' + terminal.bad(
-        f'past its timeout: process {each["pid"]}, thread {printable(each["thread"])}')
+def _last_text(data: Mapping[str, Any], zone: tzinfo, now: float) -> str:
+    if data['scheduled'] is None:
+        return '-'
+    if data['requested']:
+        return f'{clock_text(data["scheduled"], zone, now)} by hand'
+    return _time_and_delay(data['scheduled'], data['started'], zone, now)
 
 
-def _state_text(state: str | None, terminal: Terminal) -> str:
-    if state in (None, 'running'):
+def _next_text(
+    data: Mapping[str, Any], zone: tzinfo, now: float, owned: bool, terminal: Terminal,
+) -> str:
+    if not data['declared']:
+        return terminal.faint('not in the code')
+    if data['paused'] is not None:
+        note = f': {printable(data["paused"])}' if data['paused'] else ''
+        return terminal.warning(f'paused{note}')
+    if not owned or data['next'] is None:
+        return '-'
+    return _time_and_delay(data['next'], data['next'] + data['offset'], zone, now)
+
+
+def _time_and_delay(scheduled: int, actual: float | None, zone: tzinfo, now: float) -> str:
+    delay = late_text(actual - scheduled) if actual is not None else ''
+    return f'{clock_text(scheduled, zone, now)} {delay}'.rstrip()
+
+
+def state_text(state: str | None, terminal: Terminal) -> str:
+    if state in (None, 'running', 'queued'):
         return state or '-'
     if state == 'ok':
         return terminal.good(state)
@@ -57,12 +86,13 @@ def _state_text(state: str | None, terminal: Terminal) -> str:
     return paint(state)
 
 
-def _took_text(took: float | None) -> str:
-    return '-' if took is None else f'{took:.1f} s'
-
-
-def _detail_text(row: Row) -> str:
-    parts = [f'{row.count} runs until {time_text(row.until)}'] if row.until is not None else []
+def _detail_text(row: Row, zone: tzinfo, now: float) -> str:
+    parts = [f'by hand{f", {row.by}" if row.by else ""}'] if row.requested else []
+    parts += [f'attempt {row.attempt}'] if row.attempt > 1 else []
+    if row.until is not None:
+        parts.append(f'{row.count} runs until {clock_text(row.until, zone, now)}')
     parts += [f'status {row.status}'] if row.status not in (None, 200) else []
     parts += row.detail.splitlines()[:1] if row.detail else []
+    if row.next_attempt is not None and row.state != 'queued':
+        parts.append(f'attempt {row.attempt + 1} at {clock_text(row.next_attempt, zone, now)}')
     return ', '.join(parts)

@@ -8,7 +8,7 @@ Example::
     in this wheel: curl 8.14.1-2+deb13u5, openssl 3.5.7-1~deb13u2
 
 The last line is there where libcurl came with cronsched: a fault in either of the two is then
-mended by a newer cronsched, else by the system's packages.
+fixed by a newer cronsched, else by the system's packages.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from math import floor
 from typing import Any
 
 from cronsched.ledger import Executing, KnownJob, Ledger, Row
@@ -33,8 +34,15 @@ class Statuses:
             'scheduled': (row.until or row.run.scheduled) if row else None,
             'state': row.state if row else None,
             'took': took_of(row) if row else None,
+            'started': row.started if row else None,
+            'requested': row.requested if row else False,
+            'detail': row.detail if row else None,
             'last_success': job.last_success,
-            'next': schedule.next_epoch(int(now)) if schedule else None,
+            # That whose call is still to come: the offset is part of the wait.
+            'next': schedule.next_epoch(floor(now - job.offset)) if schedule else None,
+            'offset': job.offset,
+            'timezone': schedule.zone.name if schedule else None,
+            'declared': job.declared,
             'paused': self._paused.get(key, self._paused.get((None, job.job))),
             'next_attempt': row.next_attempt if row else None,
             'executing': [executing_data(each, now) for each in self._executing[key]],

@@ -23,14 +23,14 @@ __all__ = ['Answer', 'explain', 'schedule_of', 'time_text']
 
 SENTENCES: Final = {
     'ok': 'ran from {started} to {ended}, ok',
-    'running': 'runs since {started}, in process {pid} on {host}',
-    'queued': 'waits until the run before it has ended',
+    'running': 'has been running since {started}, in process {pid} on {host}',
+    'queued': 'waits until the previous run has ended',
     'failed': 'ran at {started} and failed',
     'timed_out': 'was given up by its sender at {ended}, after its timeout',
     'unreachable': 'was sent, but no server answered until {ended}',
-    'skipped_overlap': 'was skipped: the run before it still executed',
+    'skipped_overlap': 'was skipped: the previous run was still executing',
     'skipped_paused': 'was skipped: the job was paused',
-    'lost': 'was started at {started} and lost: it never told how it ended',
+    'lost': 'was started at {started} and lost: its process died before it ended',
 }
 
 
@@ -121,10 +121,10 @@ def _tell_missed(ledger: Ledger, job: KnownJob, row: Row) -> str:
     since = job.since if before is None else before.ended
     sentence = (
         f'was missed: nothing ran the jobs of the application from {time_text(since, zone)} on, '
-        f'and at {time_text(row.ended, zone)} it was too late, or a later run stood for it')
+        f'and at {time_text(row.ended, zone)} it was too late, or was replaced by a later run')
     if row.count > 1:
         sentence += (
-            f'; so it was for {row.count} runs from {time_text(row.run.scheduled, zone)} '
+            f'; {row.count} runs were missed, from {time_text(row.run.scheduled, zone)} '
             f'to {time_text(row.until, zone)}')
     return sentence + (f': {row.detail}' if row.detail else '')
 

@@ -21,7 +21,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from cronsched.cli import main, status
+from cronsched.cli import check, main
+from cronsched.cli.commands import LEDGER_COMMANDS, add_commands
 from cronsched.django.conf import PREFIX, configuration
 from cronsched.django.host import HOST
 from cronsched.django.jobs import JOBS
@@ -36,7 +37,7 @@ class Command(BaseCommand):  # type: ignore[misc]
 
     def add_arguments(self, parser: CommandParser) -> None:
         commands = parser.add_subparsers(title='commands', metavar='COMMAND', required=True)
-        status.add_commands(commands)
+        add_commands(commands, LEDGER_COMMANDS)
         _add_check(commands)
         for each in commands.choices.values():
             _add_base_arguments(each)
@@ -65,12 +66,10 @@ def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
 
 def _add_check(commands: Any) -> None:
     parser = commands.add_parser('check', help='look at the expressions of the jobs, or of files')
-    parser.add_argument('sources', nargs='*', metavar='FILE-OR-EXPRESSION')
-    parser.add_argument('--tz', metavar='ZONE', help='where none is written (TIME_ZONE)')
-    parser.add_argument('--strict', action='store_true', help='exit status 1 for warnings')
-    parser.add_argument('-q', '--quiet', action='store_true', help='only what is wrong or unwise')
-    parser.add_argument('--json', action='store_true', help='for programs')
-    parser.set_defaults(run=_check)
+    parser.add_argument('sources', nargs='*', metavar='FILE-OR-EXPRESSION',
+                        help="default: the project's jobs")
+    check.add_options(parser)
+    parser.set_defaults(run=_check, tz=None)
 
 
 def _check(options: argparse.Namespace) -> int:
