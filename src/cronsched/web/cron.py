@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 from cronsched._cronsched import Zone
@@ -40,6 +40,9 @@ from cronsched.scheduler.site import Site, ledger_of, secrets_of
 from cronsched.web import facts, functions, knock, settings, start
 from cronsched.web.host import Diagnosis
 from cronsched.web.wsgi import Application, make_wsgi
+
+if TYPE_CHECKING:
+    from cronsched.web.dashboard import Mounted
 
 __all__ = ['Cron', 'make_job']
 
@@ -176,6 +179,16 @@ class Cron:
 
         self._serve(has_loop=True)
         return make_asgi(application, self, self.prefix, self._begin)
+
+    def dashboard(self, *, auth: Any = None, **options: Any) -> Mounted:
+        """Pages about its jobs and their runs: `.wsgi` and `.asgi` are
+        applications to be mounted. `auth` takes the request and returns None,
+        'read' or 'operate'; see `cronsched.dashboard.rights`. `links` and
+        `title` are those of `cronsched.dashboard.site.Dashboard`. Raises
+        `ConfigurationError` without `auth`."""
+        from cronsched.web.dashboard import mounted  # needs an extra
+
+        return mounted(self, auth, **options)
 
     def _serve(self, has_loop: bool) -> None:
         self.application_id  # noqa: B018 (raises where there is none)

@@ -1,0 +1,196 @@
+"""The first page: the jobs, the next and the last run of each, and how they
+stand. A job of many application ids is one line.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any, Final
+
+from cronsched.dashboard.charts import bars, median, percentile
+from cronsched.dashboard.messages import Unreadable
+from cronsched.dashboard.view import Page, View, timezone_of
+from cronsched.dashboard.words import STATES
+from cronsched.ledger import Found, KnownJob, Pause, Row, Standing, Wanted
+from cronsched.report.reasons import schedule_of
+
+__all__ = ['page']
+
+SIZE: Final = 50
+RUNS: Final = 30
+# With more application ids, a job is one line.
+MANY: Final = 20
+ORDERS: Final = {
+    'application': 'application_id', 'job': 'job', 'last': 'newest', 'state': 'state',
+    'next': 'next',
+}
+BAD: Final = ('failed', 'timed_out', 'unreachable', 'lost', 'missed')
+SPARK: Final = (90, 18)
+
+
+def page(view: View) -> Page:
+    standings = view.ledger.standings()
+    applications = view.ledger.applications()
+    chosen = any(
+        view.request.value(key) for key in ('q', 'state', 'view')
+    ) or 'application' in view.request.values or 'job' in view.request.values
+    strip = _strip(view, standings, [each.application_id for each in applications])
+    if len(applications) > MANY and not chosen:
+        return _grouped(view, standings, strip)
+    return _listed(view, strip)
+
+
+def _strip(
+    view: View, standings: Sequence[Standing], applications: Sequence[str],
+) -> dict[str, Any]:
+    states: Counter[str] = Counter()
+    for each in standings:
+        states[each.state] += each.count
+    owners = view.ledger.owners()
+    unowned = [
+        each for each in applications if each not in owners or not owners[each].alive
+    ]
+    return {
+        'jobs': sum(states.values()) - states['gone'],
+        'applications': len(applications),
+        'states': dict(states),
+        'unowned': len(unowned),
+        'unowned_ids': unowned[:5],
+        'executing': len(view.ledger.executing()),
+        'paused': len(view.ledger.pauses()),
+    }
+
+
+# -- one line for each name
+
+def _grouped(view: View, standings: Sequence[Standing], strip: dict[str, Any]) -> Page:
+    groups = [list(each) for _, each in groupby(standings, lambda one: one.job)]
+    number = view.request.number('page', 1, 1 + len(groups) // SIZE)
+    shown = groups[(number - 1) * SIZE:number * SIZE]
+    pauses = view.pauses()
+    rows = [_group(view, group, pauses) for group in shown]
+    return Page('jobs.html', {
+        'grouped': True, 'strip': strip, 'rows': rows, 'total': len(groups), 'page': number,
+        'pages': -(-len(groups) // SIZE) or 1, **_filters(view),
+    })
+
+
+def _group(
+    view: View, group: Sequence[Standing], pauses: dict[tuple[str | None, str], Pause],
+) -> dict[str, Any]:
+    first = group[0]
+    found, _ = view.ledger.find_jobs(Wanted(
+        application_id=first.application_id, job=first.job, limit=1))
+    alike = {each.words for each in group}
+    known = found[0].known
+    return {
+        'job': first.job,
+        'words': alike.pop() if len(alike) == 1 else None,
+        'timezone': timezone_of(known),
+        'applications': sum(each.count for each in group),
+        'states': {each.state: each.count for each in group},
+        'newest': max((each.newest for each in group if each.newest), default=None),
+        'next': _next(known, view.now),
+        'paused': _pause(pauses.get((None, first.job))),
+        'paused_in': sum(
+            1 for application_id, job in pauses if job == first.job and application_id),
+    }
+
+
+# -- one line for each job
+
+def _listed(view: View, strip: dict[str, Any]) -> Page:
+    wanted = _wanted(view)
+    found, total = _found(view, wanted)
+    keys = [(each.known.application_id, each.known.job) for each in found]
+    histories = view.ledger.histories(keys, limit=RUNS)
+    pauses = view.pauses()
+    rows = [
+        _row(view, each, histories[each.known.application_id, each.known.job], pauses)
+        for each in found
+    ]
+    drawn = [bars(histories[key], *SPARK, RUNS) for key in keys]
+    return Page('jobs.html', {
+        'grouped': False, 'strip': strip, 'rows': rows, 'total': total,
+        'page': wanted.skip // SIZE + 1, 'pages': -(-total // SIZE) or 1, **_filters(view),
+    }, drawn={'sparks': drawn})
+
+
+def _wanted(view: View) -> Wanted:
+    request = view.request
+    number = request.number('page', 1, 1_000_000)
+    chosen = request.value('state')
+    if chosen not in ('', 'bad') and chosen not in STATES:
+        raise Unreadable(f'state={chosen[:20]!r} is none: write one of {", ".join(STATES)}')
+    order = request.value('sort') or 'application'
+    if order.removeprefix('-') not in ORDERS:
+        raise Unreadable(f'sort={order[:20]!r}: write one of {", ".join(ORDERS)}')
+    return Wanted(
+        text=request.value('q'),
+        application_id=request.values.get('application'),
+        job=request.values.get('job'),
+        states=BAD if chosen == 'bad' else (chosen,) if chosen else (),
+        order=ORDERS[order.removeprefix('-')],  # type: ignore[arg-type]  # 'next' is ours
+        descending=order.startswith('-'),
+        limit=SIZE,
+        skip=(number - 1) * SIZE,
+    )
+
+
+def _found(view: View, wanted: Wanted) -> tuple[list[Found], int]:
+    if ORDERS[(view.request.value('sort') or 'application').removeprefix('-')] != 'next':
+        return view.ledger.find_jobs(wanted)
+    # When a job runs next, its schedule knows and not the ledger.
+    every, total = view.ledger.find_jobs(replace(wanted, order='job', limit=1_000_000, skip=0))
+    far = float('inf')
+
+    def key(found: Found) -> float:
+        at = _next(found.known, view.now)
+        return far if at is None else -at if wanted.descending else at
+
+    every.sort(key=key)
+    return every[wanted.skip:wanted.skip + SIZE], total
+
+
+def _row(
+    view: View, found: Found, history: Sequence[Row],
+    pauses: dict[tuple[str | None, str], Pause],
+) -> dict[str, Any]:
+    known = found.known
+    key = known.application_id, known.job
+    last = history[0] if history else None
+    return {
+        'application_id': known.application_id, 'job': known.job,
+        'words': known.words, 'expression': known.plan.expression if known.plan else None,
+        'timezone': timezone_of(known), 'place': known.place, 'offset': known.offset,
+        'next': _next(known, view.now) if known.declared else None,
+        'state': found.state,
+        'last': None if last is None else view.run_data(last),
+        'median': median(history), 'p95': percentile(history, 0.95),
+        'outcomes': [row.state for row in history],
+        'paused': _pause(pauses.get(key) or pauses.get((None, known.job))),
+    }
+
+
+def _next(known: KnownJob, now: float) -> int | None:
+    schedule = schedule_of(known)
+    return None if schedule is None else schedule.next_epoch(int(now))
+
+
+def _pause(pause: Pause | None) -> dict[str, Any] | None:
+    return None if pause is None else {
+        'application_id': pause.application_id, 'note': pause.note, 'at': pause.at,
+        'by': pause.by,
+    }
+
+
+def _filters(view: View) -> dict[str, Any]:
+    values = view.request.values
+    return {
+        'q': view.request.value('q'), 'state': view.request.value('state'),
+        'sort': view.request.value('sort'), 'application': values.get('application'),
+        'job': values.get('job'),
+    }
