@@ -42,6 +42,7 @@ $(VENV)/.built: $(VENV)/.made pyproject.toml setup.py $(SOURCES)
 # It is installed already: this adds what the tests and linters need. By its
 # version, so that no other of this name can come from an index.
 $(VENV)/.tested: $(VENV)/.built
+	@tools/system-packages.sh --postgresql
 	@echo '== installing what the tests need'
 	@$(BIN)/python -m pip install -q "cronsched[test,lint]==$$($(VERSION))"
 	@touch $@

@@ -22,8 +22,9 @@ class Machine:
 
     def __init__(self, directory: Path) -> None:
         self.bin, self.asked = directory / 'bin', directory / 'asked'
+        self.clusters = directory / 'createcluster.d'
         self.bin.mkdir()
-        for command in ('bash', 'env'):
+        for command in ('bash', 'env', 'mkdir'):
             path = shutil.which(command)
             assert path
             (self.bin / command).symlink_to(path)
@@ -37,9 +38,11 @@ class Machine:
         self.has('id', f'echo {number}')
         self.has('apt-get', f'(({number} == 0 || ROOT)) || exit 100; echo "$@" >>{self.asked}')
 
-    def run(self) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        nowhere = dict.fromkeys(('POSTGRESQL', 'PGBOUNCER'), str(self.bin / 'none'))
         return subprocess.run(
-            [self.bin / 'bash', SCRIPT], env={'PATH': str(self.bin)},
+            [self.bin / 'bash', SCRIPT, *arguments],
+            env={'PATH': str(self.bin), 'CLUSTERS': str(self.clusters), **nowhere},
             capture_output=True, text=True, timeout=60,
         )
 
@@ -100,6 +103,25 @@ def test_a_system_without_apt_is_told_the_names(machine: Machine) -> None:
     assert done.returncode == 1
     assert f'Debian calls them: {PACKAGES}.' in done.stderr
     assert 'apt-get' not in done.stderr
+
+
+def test_postgresql_is_installed_without_a_server_of_the_system(machine: Machine) -> None:
+    machine.user(0)
+    done = machine.run('--postgresql')
+    assert (done.returncode, done.stderr) == (0, '')
+    assert machine.done() == [
+        'update -q', 'install -y -q --no-install-recommends postgresql pgbouncer']
+    written = (machine.clusters / 'only-for-tests.conf').read_text()
+    assert written == 'create_main_cluster = false\n'
+
+
+def test_who_may_not_install_postgresql_is_told_and_goes_on(machine: Machine) -> None:
+    machine.user(1000)
+    done = machine.run('--postgresql')
+    assert done.returncode == 0
+    assert 'or tests of the shared ledger are skipped' in done.stderr
+    assert 'install -y --no-install-recommends postgresql pgbouncer' in done.stderr
+    assert not machine.done()
 
 
 def test_nothing_is_done_where_nothing_is_missing() -> None:

@@ -3,32 +3,54 @@
 # libcurl and libcrypto with their headers. Installs what is missing through
 # apt where that is allowed; elsewhere prints the command to run.
 #   tools/system-packages.sh [PYTHON]
+#   tools/system-packages.sh --postgresql
+# The second is for the tests of the shared ledger, which start a PostgreSQL of
+# their own: the programs are installed, and no server of the system's is made.
+# Where it may not, it says so and succeeds: those tests are skipped then.
 set -euo pipefail
 
-python=${1:-python3}
+wanted=${1:-python3}
 missing=()
+hint='then run make again'
+denied=1
 
 has_header() {
     echo "#include <$1>" | "${CC:-cc}" -E - >/dev/null 2>&1
 }
 
-command -v "${CC:-cc}" >/dev/null || missing+=(gcc libc6-dev)
-if command -v "$python" >/dev/null; then
-    "$python" -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
-    include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
-    [ -e "$include/Python.h" ] || missing+=(python3-dev)
-else
-    missing+=(python3 python3-venv python3-dev)
-fi
-has_header curl/curl.h || missing+=(libcurl4-openssl-dev)
-has_header openssl/evp.h || missing+=(libssl-dev)
+look_for_what_builds() {
+    command -v "${CC:-cc}" >/dev/null || missing+=(gcc libc6-dev)
+    if command -v "$1" >/dev/null; then
+        "$1" -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+        include=$("$1" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+        [ -e "$include/Python.h" ] || missing+=(python3-dev)
+    else
+        missing+=(python3 python3-venv python3-dev)
+    fi
+    has_header curl/curl.h || missing+=(libcurl4-openssl-dev)
+    has_header openssl/evp.h || missing+=(libssl-dev)
+}
 
+look_for_postgresql() {
+    hint='or tests of the shared ledger are skipped'
+    denied=0
+    compgen -G "${POSTGRESQL:-/usr/lib/postgresql}/*/bin/initdb" >/dev/null ||
+        command -v initdb >/dev/null || missing+=(postgresql)
+    compgen -G "${PGBOUNCER:-/usr/sbin}/pgbouncer" >/dev/null ||
+        command -v pgbouncer >/dev/null || missing+=(pgbouncer)
+}
+
+if [ "$wanted" = --postgresql ]; then
+    look_for_postgresql
+else
+    look_for_what_builds "$wanted"
+fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if ! command -v apt-get >/dev/null; then
     echo "Some system packages are missing. Debian calls them: ${missing[*]}." >&2
-    echo "Install what they are called on this system, then run make again." >&2
-    exit 1
+    echo "Install what they are called on this system, $hint." >&2
+    exit $denied
 fi
 
 sudo=()
@@ -37,12 +59,18 @@ if [ "$(id -u)" -ne 0 ]; then
     if [ ${#sudo[@]} -eq 0 ] || ! sudo -n true 2>/dev/null; then
         who=' as root' prefix=''
         if [ ${#sudo[@]} -gt 0 ]; then who='' prefix='sudo '; fi
-        echo "Some system packages are missing. Run this$who, then run make again:" >&2
+        echo "Some system packages are missing. Run this$who, $hint:" >&2
         echo "    ${prefix}apt-get update && ${prefix}apt-get install -y --no-install-recommends ${missing[*]}" >&2
-        exit 1
+        exit $denied
     fi
 fi
 
+if [ "$wanted" = --postgresql ]; then
+    # Debian would make a server of the system's, and start it.
+    clusters=${CLUSTERS:-/etc/postgresql-common/createcluster.d}
+    "${sudo[@]}" mkdir -p "$clusters"
+    "${sudo[@]}" bash -c "echo 'create_main_cluster = false' >'$clusters/only-for-tests.conf'"
+fi
 apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get)
 echo "== installing: ${missing[*]}"
 "${apt[@]}" update -q >/dev/null

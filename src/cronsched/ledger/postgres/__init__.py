@@ -1,0 +1,1 @@
+"""The ledger that several machines share: a PostgreSQL database."""

@@ -1,0 +1,125 @@
+"""The schema `cronsched` of a database: its version, how it is made, who may
+use it.
+
+Example::
+
+    migrate(source)                       # by the role that shall own it
+    print(grants('app'))                  # what another role needs
+    check(execute(connection, VERSIONS))  # LedgerError: write `cronsched ledger migrate`
+
+`schema/tables_N.sql` is run once; a change adds one. `schema/functions_*.sql`
+are run by each migration. A function or type carries a version (`claim_v1`): a
+release adds `claim_v2`, and the next one removes `claim_v1`, so processes of
+two releases share the tables during a deployment. The oldest release that can
+still use them is in `state`, as is the version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any, Final
+
+from cronsched.ledger.postgres.connections import Source, disconnect, execute
+from cronsched.ledger.values import LedgerError
+
+__all__ = ['USABLE_FROM', 'VERSION', 'VERSIONS', 'check', 'grants', 'migrate', 'scripts']
+
+#: Of the schema that this cronsched makes, and the oldest cronsched, by the
+#: version that it makes itself, which can use that.
+VERSION: Final = 1
+USABLE_FROM: Final = 1
+
+OLDEST_SERVER: Final = 140_000      # server_version_num
+
+# "CRON": no two migrations at once. The lock ends with its transaction.
+LOCK: Final = 0x43524F4E
+
+#: What `check` and `migrate` have to know; one row. (`to_regclass` would not
+#: see what another migration made while this one waited for the lock.)
+VERSIONS: Final = (
+    "SELECT current_setting('server_version_num')::int, EXISTS (SELECT FROM pg_catalog.pg_class "
+    "AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = 'cronsched' AND c.relname = 'state')")
+STATE: Final = "SELECT key, value FROM cronsched.state WHERE key IN ('version', 'usable_from')"
+
+NOTED: Final = (
+    'INSERT INTO cronsched.state (key, value) VALUES (%s, %s) '
+    'ON CONFLICT (key) DO UPDATE SET value = excluded.value')
+
+
+def check(connection: Any) -> None:
+    """Raises `LedgerError` if this cronsched cannot use what is there."""
+    server, exists = execute(connection, VERSIONS)[0]
+    _check_server(server)
+    found = _state(connection) if exists else {}
+    version = int(found.get('version', 0))
+    if version < VERSION:
+        what = f'has schema {version} of cronsched, this one needs {VERSION}' if found else (
+            'has no tables of cronsched')
+        raise LedgerError(f'{what}: run `cronsched ledger migrate URL` once')
+    if int(found['usable_from']) > VERSION:
+        raise LedgerError(
+            f'was migrated by a newer cronsched (schema {version}, this one knows {VERSION}): '
+            'upgrade cronsched here')
+
+
+def migrate(source: Source, patience: float = 10.0) -> int:
+    """Bring the schema to this version, all or nothing; returns the version
+    that it had, 0 for none. Raises `LedgerError`, and what the driver raises."""
+    connection = source.connect(patience)
+    try:
+        _check_server(execute(connection, VERSIONS)[0][0])
+        execute(connection, 'BEGIN')
+        execute(connection, 'SELECT pg_advisory_xact_lock(%s)', (LOCK,))
+        before = _apply(connection)
+        execute(connection, 'COMMIT')
+        return before
+    finally:
+        disconnect(connection)
+
+
+def scripts(before: int = 0) -> Iterator[tuple[str, str]]:
+    """Name and text of what brings the schema from `before` to this version."""
+    files = {file.name: file for file in resources.files(__package__).joinpath('schema').iterdir()}
+    names = [f'tables_{number}.sql' for number in range(before + 1, VERSION + 1)]
+    names += sorted(name for name in files if name.startswith('functions_'))
+    for name in names:
+        yield name, files[name].read_text(encoding='utf-8')
+
+
+def grants(role: str) -> str:
+    """What the role of the application needs: it reads, and writes by the
+    functions alone."""
+    name = '"' + role.replace('"', '""') + '"'
+    return '\n'.join((
+        f'GRANT USAGE ON SCHEMA cronsched TO {name};',
+        f'GRANT SELECT ON ALL TABLES IN SCHEMA cronsched TO {name};',
+        f'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA cronsched TO {name};'))
+
+
+def _apply(connection: Any) -> int:
+    exists = execute(connection, VERSIONS)[0][1]
+    found = _state(connection) if exists else {}
+    before = int(found.get('version', 0))
+    if before > VERSION:
+        raise LedgerError(
+            f'was migrated by a newer cronsched (schema {before}, this one knows {VERSION}): '
+            'upgrade cronsched here')
+    execute(connection, 'CREATE SCHEMA IF NOT EXISTS cronsched')
+    for _, text in scripts(before):
+        execute(connection, text)
+    for key, value in (('version', VERSION), ('usable_from', USABLE_FROM)):
+        execute(connection, NOTED, (key, str(value)))
+    return before
+
+
+def _state(connection: Any) -> dict[Any, Any]:
+    return dict(execute(connection, STATE))
+
+
+def _check_server(version: int) -> None:
+    if version < OLDEST_SERVER:
+        raise LedgerError(
+            f'is PostgreSQL {version // 10_000}: cronsched needs {OLDEST_SERVER // 10_000} or '
+            'newer')
