@@ -28,8 +28,11 @@ NOW = time.time()
 
 
 @pytest.fixture(autouse=True)
-def the_time_of_this_file():
-    """Times are compared with NOW, which is as old as the run of all tests."""
+def the_time_of_this_file(ledger):
+    """Times are compared with NOW, which is as old as the run of all tests.
+    The clock of a database is told what Python's is."""
+    if hasattr(ledger, 'clock'):
+        ledger.clock = clock.now
     with clock.in_place(lambda: NOW):
         yield
 
@@ -383,7 +386,8 @@ def test_the_newest_row_of_each_job_is_one_question(ledger):
 
 
 def test_a_long_history_is_walked_in_pieces(ledger, monkeypatch):
-    monkeypatch.setattr('cronsched.ledger.sqlite.reading.PIECE', 3)
+    for store in ('sqlite', 'postgres'):
+        monkeypatch.setattr(f'cronsched.ledger.{store}.reading.PIECE', 3)
     for name in 'abcdefgh':   # more of a second than fit into a piece
         ledger.record(Run(APPLICATION, name, 60), 'failed', at=0.0)
     for minute in range(2, 8):

@@ -86,7 +86,7 @@ def test_a_url_names_an_absolute_path(text: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('url', [
-    'sqlite://', 'sqlite:///', 'sqlite://host/path', 'postgresql:///x', '/a/path', '',
+    'sqlite://', 'sqlite:///', 'sqlite://host/path', 'mysql:///x', '/a/path', '',
     'sqlite:///x?synchronous=off', 'sqlite:///x?other=1',
 ])
 def test_a_url_that_names_none_is_an_error(url: str) -> None:

@@ -12,6 +12,8 @@ Example::
 job, scheduled) in a store that all receivers share.
 """
 
+from typing import Any
+
 from cronsched.ledger.protocol import Ledger
 from cronsched.ledger.values import (
     BUCKETS,
@@ -47,10 +49,17 @@ __all__ = [
 ]
 
 
-def open_ledger(url: str, *, looking: bool = False) -> Ledger:
-    """The ledger at `url`: ``sqlite:///absolute/path`` (RFC 3986, as
-    SQLAlchemy writes it). `looking` makes and changes nothing, and may be
-    another user's. Raises `LedgerError`, saying what to write."""
+def open_ledger(source: Any, *, looking: bool = False) -> Ledger:
+    """The ledger at a URL: ``sqlite:///absolute/path`` (RFC 3986, as
+    SQLAlchemy writes it) or ``postgresql://user@host/database``; or that of a
+    function that returns a connection of psycopg, or of an engine of
+    SQLAlchemy. `looking` makes and changes nothing, and may be another
+    user's. Raises `LedgerError`, saying what to write."""
+    scheme = source.partition(':')[0] if isinstance(source, str) else 'postgresql'
+    if scheme.partition('+')[0] in ('postgresql', 'postgres'):
+        from cronsched.ledger.postgres import PostgresLedger
+
+        return PostgresLedger(source, looking=looking)
     from cronsched.ledger.sqlite import SQLiteLedger
 
-    return SQLiteLedger.from_url(url, looking=looking)
+    return SQLiteLedger.from_url(source, looking=looking)

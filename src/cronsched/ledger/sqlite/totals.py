@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_left
-from collections.abc import Iterator
-from itertools import groupby
-from typing import Any
 
 from cronsched.ledger.sqlite.jobs import Job
+from cronsched.ledger.sums import NONE, added_up
 from cronsched.ledger.values import BUCKETS, Total
-
-NONE = -1   # the bucket of what never began
 
 # For until, count, application id and job.
 COUNT_MISSED = (
@@ -45,19 +41,4 @@ def totals(connection: sqlite3.Connection) -> list[Total]:
     rows = connection.execute(
         'SELECT application_id, job, outcome, bucket, late_bucket, count, seconds, late_seconds '
         'FROM totals JOIN jobs ON jobs.id = job_id ORDER BY application_id, job, outcome')
-    return list(_sum(rows))
-
-
-def _sum(rows: sqlite3.Cursor) -> Iterator[Total]:
-    for key, group in groupby(rows, lambda row: row[:3]):
-        yield _total(key, list(group))
-
-
-def _total(key: tuple[str, str, str], rows: list[tuple[Any, ...]]) -> Total:
-    buckets, late_buckets = [0] * (len(BUCKETS) + 1), [0] * (len(BUCKETS) + 1)
-    for row in rows:
-        if row[3] != NONE:
-            buckets[row[3]] += row[5]
-            late_buckets[row[4]] += row[5]
-    count, seconds, late = (sum(row[column] for row in rows) for column in (5, 6, 7))
-    return Total(*key, count, seconds, late, tuple(buckets), tuple(late_buckets))
+    return added_up(rows)

@@ -1,0 +1,308 @@
+"""The ledger that several machines share: a PostgreSQL database.
+
+Example::
+
+    ledger = PostgresLedger('postgresql://app@db.example/app')
+    ledger = PostgresLedger(engine)         # of SQLAlchemy; or a function
+
+`cronsched ledger migrate URL` makes its tables, once. All times are those of
+the database's clock. Of a process on another machine nothing can be known but
+what it writes: a run that it executes counts as executing until its end, its
+deadline, or until its machine is there with another boot.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
+from typing import Any, Final, Literal
+
+from cronsched.ledger.postgres.connections import Source
+from cronsched.ledger.postgres.looking import looked_at
+from cronsched.ledger.postgres.reading import Reading
+from cronsched.ledger.postgres.records import declaration
+from cronsched.ledger.postgres.session import Session
+from cronsched.ledger.process import Process
+from cronsched.ledger.values import (
+    OUTCOMES,
+    Claim,
+    Declared,
+    Due,
+    Executing,
+    LedgerError,
+    Missed,
+    Owner,
+    Plan,
+    Run,
+    Seen,
+)
+
+__all__ = ['PostgresLedger']
+
+log = logging.getLogger('cronsched.ledger')
+
+PRUNED_AT_ONCE: Final = 1000
+MISSED_AT_ONCE: Final = 500
+SEEN_AT_ONCE: Final = 500
+# Seconds that the end of a run waits for the database, then it is kept.
+FINISH_PATIENCE: Final = 1.0
+# Turns of looking for processes, before a claim is taken as it is.
+LOOKS: Final = 3
+
+CLAIM: Final = (
+    'SELECT verdict, attempt, previous, last_success, look FROM cronsched.claim_v1('
+    '%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)')
+VOID: Final = 'SELECT cronsched.void_v1(%s, %s, %s, %s, %s)'
+FINISH: Final = 'SELECT cronsched.finish_v1(%s, %s, %s, %s, %s, %s, %s)'
+RECORD: Final = (
+    'SELECT look, gave_up FROM cronsched.record_v1('
+    '%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)')
+
+# A claim, its outcome, how long it took in seconds, and the detail.
+Ended = tuple[Claim, str, float, str | None]
+
+
+class PostgresLedger(Reading):
+    """A `Ledger`; `patience` is how long to wait for the database, in seconds.
+    `looking` changes nothing. Making one connects to nothing."""
+
+    def __init__(self, source: Any, *, patience: float = 5.0, looking: bool = False) -> None:
+        super().__init__(Session(Source(source), patience), looking=looking)
+        #: What the database's clock says; None: ask it. A test may have its own.
+        self.clock: Callable[[], float | None] = lambda: None
+        self._kept: list[Ended] = []            # ends that could not be written yet
+        self._void: list[tuple[Run, int]] = []  # claims with their token, whose answer was lost
+        self._executing: set[tuple[Run, int]] = set()
+        self._kept_pid = os.getpid()
+
+    def claim(
+        self,
+        run: Run,
+        *,
+        attempt: int = 1,
+        timestamp: int | None = None,
+        epoch: int = 0,
+        retries: int = 0,
+        backoff: float = 1.0,
+        overlap: Literal['skip', 'queue', 'allow'] = 'skip',
+        timeout: float = 3600.0,
+    ) -> Claim:
+        self._write_kept()
+        member, thread, here = self._member(), threading.current_thread(), Process.current()
+        token = _token()
+        values = (
+            run.application_id, run.job, run.scheduled, attempt, timestamp,
+            0 if timestamp is None else epoch, retries, backoff, overlap, timeout, token, member,
+            f'{thread.name} ({thread.native_id})', here.host, here.pid)
+        try:
+            claim = self._claim(run, values)
+        except LedgerError:
+            self._own_kept()
+            self._void.append((run, token))
+            raise
+        if claim.granted:
+            self._executing.add((run, claim.attempt))
+        return claim
+
+    def _claim(self, run: Run, values: tuple[Any, ...]) -> Claim:
+        looked: str | None = None
+        for _ in range(LOOKS):
+            verdict, attempt, previous, last_ok, look = self._session.ask(
+                CLAIM, (*values, looked, self._at(None)))[0]
+            if verdict != 'look':
+                break
+            looked = looked_at(look, looked)
+        if verdict == 'ahead':
+            raise LedgerError(
+                f'{run} is scheduled more than 10 s ahead of the clock of the database: set the '
+                'clock of the machine that sent it, or that of the database')
+        # Processes that come and go while they are looked for: it executes.
+        return Claim(
+            run, 'duplicate' if verdict == 'look' else verdict, attempt, previous, last_ok)
+
+    def finish(
+        self, claim: Claim, outcome: str, *, took: float, detail: str | None = None,
+    ) -> None:
+        _check(outcome)
+        if not claim.granted:
+            raise LedgerError(f'{claim.run} was not granted, so it cannot be finished')
+        self._own_kept().append((claim, outcome, took, detail))
+        try:
+            self._write_kept(FINISH_PATIENCE)
+        except LedgerError as error:
+            log.error('The end of %s is kept in memory: %s', claim.run, error)
+
+    def record(
+        self,
+        run: Run,
+        outcome: str,
+        *,
+        at: float,
+        attempt: int = 1,
+        until: int | None = None,
+        count: int = 1,
+        status: int | None = None,
+        detail: str | None = None,
+        retry_at: float | None = None,
+        attempts_left: int = 0,
+    ) -> Executing | None:
+        _check(outcome)
+        self._write_kept()
+        values = (
+            run.application_id, run.job, run.scheduled, outcome, at, attempt, until, count,
+            status, detail, retry_at, attempts_left, self._member())
+        look, gave_up = None, False
+        for _ in range(LOOKS):
+            look, gave_up = self._write(RECORD, (*values, look, self._at(None)))[0]
+            if look is None:
+                break
+            look = looked_at(look)
+        return self._executing_now(run) if gave_up else None
+
+    def miss(self, missed: Iterable[Missed], at: float) -> None:
+        for piece in _pieces(missed, MISSED_AT_ONCE):
+            told = [[each.run.application_id, each.run.job, each.run.scheduled, each.until,
+                     each.count, each.detail] for each in piece]
+            self._write('SELECT cronsched.miss_v1(%s::jsonb, %s, %s, %s)',
+                        (json.dumps(told), at, self._member(), self._at(None)))
+
+    def recover(self, now: float | None = None) -> Collection[Run]:
+        self._write_kept()
+        member = self._member()
+        executes, look = self._session.ask(
+            'SELECT any_executes, look FROM cronsched.executing_members_v1(%s)', (member,))[0]
+        if not executes:
+            return []
+        return self._runs('SELECT * FROM cronsched.recover_v1(%s, %s::jsonb, %s)',
+                          (member, looked_at(look), self._at(now)))
+
+    def drop_attempt(self, due: Due) -> None:
+        run = due.run
+        self._write('SELECT cronsched.drop_attempt_v1(%s, %s, %s, %s)',
+                    (run.application_id, run.job, run.scheduled, self._at(None)))
+
+    def seen(
+        self, application_id: str, base_url: str,
+        jobs: Iterable[str] | Mapping[str, Plan | Declared | None], at: float,
+    ) -> None:
+        told = dict(jobs) if isinstance(jobs, Mapping) else dict.fromkeys(jobs)
+        self.see([Seen(application_id, base_url, told, at)])
+
+    def see(self, seen: Iterable[Seen]) -> None:
+        for piece in _pieces(seen, SEEN_AT_ONCE):
+            told = [{
+                'id': each.application_id, 'base_url': each.base_url, 'at': each.at,
+                'jobs': None if each.jobs is None else [
+                    declaration(name, said) for name, said in each.jobs.items()],
+            } for each in piece]
+            self._write('SELECT cronsched.see_v1(%s::jsonb, %s)',
+                        (json.dumps(told), self._member()))
+
+    def own(self, owners: Iterable[Owner]) -> None:
+        told = [[each.application_id, each.address, each.code_root, each.implicit, each.since]
+                for each in owners]
+        self._write('SELECT cronsched.own_v1(%s::jsonb, %s)', (json.dumps(told), self._member()))
+
+    def disown(self, application_ids: Iterable[str]) -> None:
+        self._write('SELECT cronsched.disown_v1(%s::text[], %s)',
+                    (list(application_ids), self._member()))
+
+    def pause(
+        self, application_id: str | None, job: str, *, note: str = '', at: float = 0.0,
+        by: str = '',
+    ) -> None:
+        self._write('SELECT cronsched.pause_v1(%s, %s, %s, %s, %s)',
+                    (application_id, job, note, at, by))
+
+    def resume(self, application_id: str | None, job: str) -> None:
+        self._write('SELECT cronsched.resume_v1(%s, %s)', (application_id, job))
+
+    def request_run(self, application_id: str, job: str, at: float, *, by: str = '') -> Run:
+        scheduled: int = self._write('SELECT cronsched.request_run_v1(%s, %s, %s, %s, %s)',
+                                (application_id, job, int(at), by, _token()))[0][0]
+        return Run(application_id, job, scheduled)
+
+    def take_requests(
+        self, application_ids: Collection[str], now: float | None = None,
+    ) -> list[Run]:
+        self._write_kept()
+        if not self._session.ask(
+            'SELECT EXISTS (SELECT FROM cronsched.requests WHERE taken IS NULL)')[0][0]:
+            return []
+        return self._runs('SELECT * FROM cronsched.take_requests_v1(%s::text[], %s, %s)',
+                          (list(application_ids), _token(), self._at(now)))
+
+    def prune(self, before: float) -> int:
+        # In small bites, so that no vacuum and no standby waits for long.
+        pruned: int = 0
+        last = 0
+        while True:
+            bite, reached = self._write('SELECT pruned, last FROM cronsched.prune_v1(%s, %s, %s)',
+                                        (before, last, PRUNED_AT_ONCE))[0]
+            pruned += bite
+            if not bite:
+                break
+            last = reached
+        member = self._member()
+        look = self._session.ask('SELECT cronsched.old_members_v1(%s, %s)', (member, before))[0][0]
+        self._write('SELECT cronsched.forget_members_v1(%s, %s::jsonb, %s)',
+                    (member, looked_at(look), before))
+        return pruned
+
+    def close(self) -> None:
+        try:
+            self._write_kept(FINISH_PATIENCE)
+        except LedgerError as error:
+            log.error('%d end(s) of runs are forgotten: %s', len(self._own_kept()), error)
+        self._session.close(executing=bool(self._executing))
+
+    def _own_kept(self) -> list[Ended]:
+        # What a parent keeps, the parent writes.
+        if self._kept_pid != os.getpid():
+            self._kept, self._void, self._executing = [], [], set()
+            self._kept_pid = os.getpid()
+        return self._kept
+
+    def _write_kept(self, patience: float | None = None) -> None:
+        """Write what is kept, if anything is. Raises `LedgerError`."""
+        kept = self._own_kept()
+        for end in list(kept):
+            claim, outcome, took, detail = end
+            run = claim.run
+            self._write(FINISH, (run.application_id, run.job, run.scheduled, claim.attempt,
+                                 outcome, took, detail), patience)
+            # Another thread may have written it too: the first end wins.
+            self._executing.discard((run, claim.attempt))
+            with suppress(ValueError):
+                kept.remove(end)
+        for lost in list(self._void):
+            run, token = lost
+            self._write(VOID, (run.application_id, run.job, run.scheduled, token,
+                               self._at(None)), patience)
+            with suppress(ValueError):
+                self._void.remove(lost)
+
+    def _runs(self, sql: str, values: tuple[Any, ...]) -> list[Run]:
+        return [Run(*row) for row in self._write(sql, values)]
+
+
+def _token() -> int:
+    """Of one claim, or request: 64 random bits, as PostgreSQL's bigint."""
+    return int.from_bytes(secrets.token_bytes(8), 'big', signed=True)
+
+
+def _pieces(every: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    rest = iter(every)
+    while piece := list(islice(rest, size)):
+        yield piece
+
+
+def _check(outcome: str) -> None:
+    if outcome not in OUTCOMES:
+        raise LedgerError(f'{outcome!r} is not an outcome: there are {", ".join(OUTCOMES)}')

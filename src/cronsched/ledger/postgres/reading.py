@@ -1,0 +1,191 @@
+"""What a PostgreSQL ledger tells: each method asks one statement or two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from cronsched.ledger.postgres import history
+from cronsched.ledger.postgres.connections import Rows
+from cronsched.ledger.postgres.history import Wanted
+from cronsched.ledger.postgres.looking import looked_at
+from cronsched.ledger.postgres.past import past
+from cronsched.ledger.postgres.records import KNOWN, known_job
+from cronsched.ledger.postgres.session import Session
+from cronsched.ledger.rules import LONGEST_BACKOFF
+from cronsched.ledger.sums import added_up
+from cronsched.ledger.values import (
+    Application,
+    Due,
+    Executing,
+    KnownJob,
+    LedgerError,
+    Owner,
+    PastJob,
+    Pause,
+    Row,
+    Run,
+    Total,
+)
+
+__all__ = ['Reading']
+
+# Rows that are read at once.
+PIECE: Final = 2000
+AHEAD: Final = 2 * LONGEST_BACKOFF   # seconds
+
+EXECUTING: Final = (
+    'SELECT j.application_id, j.job, e.scheduled, e.attempt, coalesce(r.started, 0), e.deadline, '
+    "r.gave_up, coalesce(m.host, ''), coalesce(m.pid, 0), e.thread, e.member "
+    'FROM cronsched.executions AS e JOIN cronsched.jobs AS j ON j.id = e.job_id '
+    'LEFT JOIN cronsched.members AS m ON m.id = e.member '
+    'LEFT JOIN cronsched.runs AS r ON r.job_id = e.job_id AND r.scheduled = e.scheduled ')
+DUE: Final = (
+    'SELECT j.application_id, j.job, r.scheduled, r.attempt, r.next_attempt, r.state, '
+    "r.gave_up IS NOT NULL OR r.state = 'queued', "
+    'EXISTS (SELECT FROM cronsched.executions AS e WHERE e.job_id = r.job_id) '
+    'FROM cronsched.runs AS r JOIN cronsched.jobs AS j ON j.id = r.job_id, '
+    'cronsched.now_v1(%s) AS now '
+    'WHERE r.next_attempt IS NOT NULL '
+    # One that is further ahead than any back-off was said by a wrong clock.
+    'AND (r.next_attempt <= now OR r.next_attempt > now + %s) AND NOT EXISTS (SELECT '
+    'FROM cronsched.executions AS e WHERE e.job_id = r.job_id AND e.scheduled = r.scheduled) '
+    'ORDER BY r.scheduled')
+OWNERS: Final = (
+    'SELECT o.application_id, o.address, o.code_root, o.since, o.implicit, o.member, '
+    "coalesce(m.machine, ''), coalesce(m.host, ''), coalesce(m.pid, 0), "
+    'cronsched.lives_v1(o.member, %s, %s::jsonb), cronsched.look_v1(ARRAY[o.member]) '
+    'FROM cronsched.owners AS o LEFT JOIN cronsched.members AS m ON m.id = o.member ')
+TOTALS: Final = (
+    'SELECT j.application_id, j.job, t.outcome, t.bucket, t.late_bucket, t.count, t.seconds, '
+    't.late_seconds FROM cronsched.totals AS t JOIN cronsched.jobs AS j ON j.id = t.job_id '
+    'ORDER BY 1, 2, 3')
+
+
+class Reading:
+    """See the module, and `cronsched.ledger.protocol`."""
+
+    clock: Callable[[], float | None]
+
+    def __init__(self, session: Session, *, looking: bool) -> None:
+        self._session = session
+        self._looking = looking
+
+    def attempts_due(
+        self, application_ids: Collection[str], now: float | None = None,
+    ) -> list[Due]:
+        return [
+            Due(Run(*row[:3]), row[3] + (row[5] != 'queued'), row[4], row[5], row[6], row[7])
+            for row in self._session.ask(DUE, (self._at(now), AHEAD)) if row[0] in application_ids
+        ]
+
+    def executing(self, application_id: str | None = None) -> list[Executing]:
+        where, values = ('', ()) if application_id is None else (
+            'WHERE j.application_id = %s ', (application_id,))
+        return [_executing(row) for row in self._session.ask(
+            f'{EXECUTING}{where}ORDER BY r.started', values)]
+
+    def _executing_now(self, run: Run) -> Executing | None:
+        rows = self._session.ask(
+            f'{EXECUTING}WHERE j.application_id = %s AND j.job = %s AND e.scheduled = %s',
+            (run.application_id, run.job, run.scheduled))
+        return _executing(rows[0]) if rows else None
+
+    def applications(self) -> Collection[Application]:
+        return [Application(*row) for row in self._session.ask(
+            'SELECT application_id, base_url, seen FROM cronsched.applications ORDER BY 1')]
+
+    def jobs(self, application_id: str | None = None) -> Collection[KnownJob]:
+        where, values = ('', ()) if application_id is None else (
+            'WHERE j.application_id = %s ', (application_id,))
+        return [known_job(row) for row in self._session.ask(
+            f'SELECT {KNOWN} FROM cronsched.jobs AS j {where}ORDER BY 1, 2', values)]
+
+    def last_runs(self, application_id: str) -> Mapping[str, int]:
+        return {
+            job.job: int(job.since) if job.newest is None else job.newest
+            for job in self.jobs(application_id)
+        }
+
+    def past(
+        self, at: Mapping[str, float], reach: float,
+    ) -> Mapping[str, Sequence[PastJob]]:
+        return past(self._session, at, reach, self._at(None))
+
+    def owners(self, application_ids: Collection[str] | None = None) -> Mapping[str, Owner]:
+        # An id that only looks has no row of its own to be compared with.
+        where, values = ('', ()) if application_ids is None else (
+            'WHERE o.application_id = ANY (%s::text[]) ', (list(application_ids),))
+        member = None if self._looking else self._member()
+        rows = self._session.ask(
+            f'{OWNERS}{where}ORDER BY 1', (member, None, *values))
+        return {row[0]: Owner(
+            row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8],
+            _is_alive(row)) for row in rows}
+
+    def history(
+        self,
+        *,
+        application_id: str | None = None,
+        job: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 100,
+        oldest_first: bool = False,
+    ) -> list[Row]:
+        return history.history(self._session, Wanted(
+            application_id, job, since, until, oldest_first, limit))
+
+    def walk(
+        self,
+        *,
+        application_id: str | None = None,
+        job: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> Iterator[Row]:
+        return history.walk(self._session, Wanted(application_id, job, since, until), PIECE)
+
+    def latest(self, application_id: str | None = None) -> Mapping[tuple[str, str], Row]:
+        return history.latest(self._session, application_id)
+
+    def find(self, run: Run) -> Row | None:
+        return history.find(self._session, run)
+
+    def totals(self) -> list[Total]:
+        return added_up(self._session.ask(TOTALS))
+
+    def paused(self) -> Mapping[tuple[str | None, str], str]:
+        return {(each.application_id, each.job): each.note for each in self.pauses()}
+
+    def pauses(self) -> list[Pause]:
+        return [Pause(*row) for row in self._session.ask(
+            'SELECT application_id, job, note, at, asked_by FROM cronsched.pauses '
+            'ORDER BY job, application_id NULLS FIRST')]
+
+    def _at(self, now: float | None) -> float | None:
+        return self.clock() if now is None else now
+
+    def _member(self) -> int:
+        if self._looking:
+            raise LedgerError('the ledger is only looked at here: it cannot be written')
+        return self._session.member()
+
+    def _write(
+        self, sql: str, values: Sequence[Any], patience: float | None = None,
+    ) -> Rows:
+        if self._looking:
+            raise LedgerError('the ledger is only looked at here: it cannot be written')
+        return self._session.ask(sql, values, patience=patience)
+
+
+def _executing(row: tuple[Any, ...]) -> Executing:
+    return Executing(Run(*row[:3]), *row[3:])
+
+
+def _is_alive(row: tuple[Any, ...]) -> bool:
+    """Of whom nothing is known, it is not said that it is dead."""
+    lives, look = row[9:]
+    looked = looked_at(look)
+    return lives != 'dead' and (looked is None or '"dead"' not in looked)
+

@@ -1,0 +1,31 @@
+"""What a PostgreSQL ledger knows besides runs, as values and as columns."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from cronsched.ledger.values import Declared, KnownJob, Plan
+
+__all__ = ['KNOWN', 'declaration', 'known_job']
+
+KNOWN: Final = (
+    'j.application_id, j.job, j.since, j.newest, j.last_ok, j.expression, j.timezone, j.seed, '
+    'j.planned, j.declared, j.delay, j.options, j.place, j.words')
+
+
+def known_job(row: tuple[Any, ...]) -> KnownJob:
+    """From the columns KNOWN."""
+    plan = None if row[5] is None else Plan(*row[5:8])
+    return KnownJob(
+        row[0], row[1], row[2], row[3], row[4], plan, row[8], row[9], row[10], row[11], row[12],
+        row[13])
+
+
+def declaration(name: str, said: Plan | Declared | None) -> list[Any]:
+    """A job as `declare_v1` takes it."""
+    declared = Declared(said) if isinstance(said, Plan) else said
+    if declared is None or declared.plan is None:
+        return [name, None, None, None, 0.0, None, None, None]
+    plan = declared.plan
+    return [name, plan.expression, plan.timezone, plan.seed, declared.offset, declared.options,
+            declared.place, declared.words]

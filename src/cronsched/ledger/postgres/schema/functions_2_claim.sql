@@ -1,0 +1,315 @@
+-- A claim, as one call. The unique key of `runs` is what lets a run happen
+-- once; the rest is what a claim may find when it comes second, or what hinders
+-- it. The rules are those of cronsched.ledger.rules and the SQLite ledger.
+
+CREATE OR REPLACE FUNCTION cronsched.answered_v1(
+    p_verdict text, p_attempt integer, p_look bigint[] DEFAULT NULL
+) RETURNS cronsched.answer_v1 LANGUAGE sql STABLE AS $$
+    SELECT p_verdict, p_attempt, NULL::bigint, NULL::bigint,
+        CASE WHEN p_look IS NOT NULL THEN cronsched.look_v1(p_look) END
+$$;
+
+-- `cronsched.ledger.rules.again`.
+CREATE OR REPLACE FUNCTION cronsched.again_v1(
+    p_state text, p_known integer, p_known_stamp bigint, p_known_epoch bigint,
+    p_executing boolean, p_attempt integer, p_stamp bigint, p_epoch bigint, p_retries integer,
+    OUT verdict text, OUT attempt integer
+) LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    v_refused text := CASE p_state WHEN 'lost' THEN 'lost' ELSE 'duplicate' END;
+BEGIN
+    attempt := p_known;
+    IF p_executing THEN
+        verdict := CASE WHEN p_known < p_attempt AND p_attempt <= p_retries + 1
+            THEN 'executing' ELSE 'duplicate' END;
+    ELSIF p_state NOT IN ('failed', 'timed_out', 'unreachable', 'lost') THEN
+        verdict := 'duplicate';
+    ELSIF p_attempt <= p_known AND p_state <> 'lost'
+        OR greatest(p_attempt, p_known + 1) > p_retries + 1 THEN
+        verdict := v_refused;
+    ELSIF p_attempt <= p_known AND p_known_stamp IS NOT NULL AND (
+        p_stamp IS NULL OR (p_epoch, p_stamp) < (p_known_epoch, p_known_stamp)) THEN
+        verdict := 'replayed';
+    ELSE
+        verdict := 'granted';
+        attempt := greatest(p_attempt, p_known + 1);
+    END IF;
+END $$;
+
+-- Why the run is not executed now, and a detail; NULL if nothing hinders it.
+-- Who asks for a run by hand knows that the job is paused, but not that it
+-- executes.
+CREATE OR REPLACE FUNCTION cronsched.hindrance_v1(
+    p_job cronsched.jobs, p_wish cronsched.wish_v1, p_requested boolean, p_looked jsonb,
+    OUT verdict text, OUT why text, OUT look bigint[]
+) LANGUAGE plpgsql AS $$
+DECLARE
+    v_pid integer;
+BEGIN
+    SELECT 'skipped_paused', p.note INTO verdict, why FROM cronsched.pauses AS p
+        WHERE p.job = p_wish.job AND NOT p_requested
+        AND (p.application_id = p_wish.application_id OR p.application_id IS NULL) LIMIT 1;
+    IF verdict IS NOT NULL OR p_wish.overlap = 'allow' THEN
+        RETURN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM cronsched.executions AS e
+        WHERE e.job_id = p_job.id AND e.scheduled <> p_wish.scheduled) THEN
+        RETURN;
+    END IF;
+    look := (cronsched.settle_v1(p_job, NULL, p_wish.at, p_wish.member, p_looked)).look;
+    SELECT m.pid INTO v_pid FROM cronsched.executions AS e
+        LEFT JOIN cronsched.members AS m ON m.id = e.member
+        WHERE e.job_id = p_job.id AND e.scheduled <> p_wish.scheduled LIMIT 1;
+    IF NOT FOUND OR look IS NOT NULL THEN
+        RETURN;
+    END IF;
+    why := concat_ws(' ', 'process', v_pid, 'executed another run');
+    verdict := CASE WHEN p_wish.overlap = 'queue' AND NOT EXISTS (
+        SELECT FROM cronsched.runs AS r WHERE r.job_id = p_job.id AND r.next_attempt IS NOT NULL
+        AND r.state = 'queued' AND r.scheduled <> p_wish.scheduled)
+        THEN 'queued' ELSE 'skipped_overlap' END;
+END $$;
+
+-- The row says already that the run is granted.
+CREATE OR REPLACE FUNCTION cronsched.execute_v1(
+    p_job cronsched.jobs, p_wish cronsched.wish_v1, p_attempt integer, p_requested boolean
+) RETURNS cronsched.answer_v1 LANGUAGE plpgsql AS $$
+DECLARE
+    v_newest bigint := CASE WHEN p_requested THEN p_job.newest
+        ELSE greatest(p_job.newest, p_wish.scheduled) END;
+    v_started bigint := greatest(p_job.last_started, p_wish.scheduled);
+BEGIN
+    INSERT INTO cronsched.executions VALUES (
+        p_job.id, p_wish.scheduled, p_attempt, p_wish.member, p_wish.thread,
+        -- What the sender says of a timeout wins over what `settle_v1` would.
+        p_wish.at + p_wish.timeout + 5.0, p_wish.retries, p_wish.backoff);
+    IF (v_newest, v_started) IS DISTINCT FROM (p_job.newest, p_job.last_started) THEN
+        UPDATE cronsched.jobs AS j SET newest = v_newest, last_started = v_started
+            WHERE j.id = p_job.id;
+    END IF;
+    RETURN cronsched.granted_v1(p_job, p_wish.scheduled, p_attempt);
+END $$;
+
+-- What a granted run is told of those before it. `last_started` and `last_ok`
+-- are the latest of all, which outlive pruning.
+CREATE OR REPLACE FUNCTION cronsched.granted_v1(
+    p_job cronsched.jobs, p_scheduled bigint, p_attempt integer
+) RETURNS cronsched.answer_v1 LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    v_previous bigint := p_job.last_started;
+    v_last_ok bigint := p_job.last_ok;
+BEGIN
+    IF v_previous >= p_scheduled THEN
+        v_previous := (SELECT max(r.scheduled) FROM cronsched.runs AS r
+            WHERE r.job_id = p_job.id AND r.scheduled < p_scheduled AND r.started IS NOT NULL);
+    END IF;
+    IF v_last_ok >= p_scheduled THEN
+        v_last_ok := (SELECT max(r.scheduled) FROM cronsched.runs AS r
+            WHERE r.job_id = p_job.id AND r.scheduled < p_scheduled AND r.state = 'ok');
+    END IF;
+    RETURN ROW('granted', p_attempt, v_previous, v_last_ok, NULL)::cronsched.answer_v1;
+END $$;
+
+-- The first claim of a run.
+CREATE OR REPLACE FUNCTION cronsched.claim_new_v1(
+    p_job cronsched.jobs, p_wish cronsched.wish_v1, p_asked_by text, p_looked jsonb
+) RETURNS cronsched.answer_v1 LANGUAGE plpgsql AS $$
+DECLARE
+    v_left integer := greatest(p_wish.retries + 1 - p_wish.attempt, 0);
+    v_hindrance record;
+    v_waits boolean;
+BEGIN
+    v_hindrance := cronsched.hindrance_v1(p_job, p_wish, p_asked_by IS NOT NULL, p_looked);
+    IF v_hindrance.look IS NOT NULL THEN
+        RETURN cronsched.answered_v1('look', p_wish.attempt, v_hindrance.look);
+    END IF;
+    IF v_hindrance.verdict IS NULL THEN
+        INSERT INTO cronsched.runs (job_id, scheduled, state, attempt, stamp, epoch, token,
+            member, host, pid, started, attempts_left, requested, asked_by)
+        VALUES (p_job.id, p_wish.scheduled, 'running', p_wish.attempt, p_wish.stamp,
+            p_wish.epoch, p_wish.token, p_wish.member, p_wish.host, p_wish.pid, p_wish.at,
+            v_left, p_asked_by IS NOT NULL, nullif(p_asked_by, ''));
+        RETURN cronsched.execute_v1(p_job, p_wish, p_wish.attempt, p_asked_by IS NOT NULL);
+    END IF;
+    v_waits := v_hindrance.verdict = 'queued';
+    INSERT INTO cronsched.runs (job_id, scheduled, state, attempt, stamp, epoch, token, detail,
+        ended, next_attempt, attempts_left, requested, asked_by)
+    VALUES (p_job.id, p_wish.scheduled, v_hindrance.verdict, p_wish.attempt, p_wish.stamp,
+        p_wish.epoch, p_wish.token, nullif(v_hindrance.why, ''),
+        CASE WHEN NOT v_waits THEN p_wish.at END, CASE WHEN v_waits THEN p_wish.at END,
+        CASE WHEN v_waits THEN v_left ELSE 0 END, p_asked_by IS NOT NULL,
+        nullif(p_asked_by, ''));
+    IF NOT v_waits THEN
+        PERFORM cronsched.count_end_v1(p_job, p_wish.scheduled, v_hindrance.verdict, NULL, NULL);
+    END IF;
+    IF p_asked_by IS NULL THEN
+        PERFORM cronsched.note_newest_v1(p_job, p_wish.scheduled);
+    END IF;
+    RETURN cronsched.answered_v1(v_hindrance.verdict, p_wish.attempt);
+END $$;
+
+-- A further attempt that is hindered: the run keeps the end it has, and the
+-- attempt stays owed while another run executes. What was queued ends where its
+-- job is paused.
+CREATE OR REPLACE FUNCTION cronsched.refuse_again_v1(
+    p_job cronsched.jobs, p_wish cronsched.wish_v1, p_verdict text, p_why text
+) RETURNS cronsched.answer_v1 LANGUAGE plpgsql AS $$
+BEGIN
+    IF p_verdict = 'skipped_paused' THEN
+        UPDATE cronsched.runs AS r SET next_attempt = NULL, attempts_left = 0,
+            detail = CASE r.state WHEN 'queued' THEN nullif(p_why, '') ELSE r.detail END,
+            ended = CASE r.state WHEN 'queued' THEN p_wish.at ELSE r.ended END,
+            state = CASE r.state WHEN 'queued' THEN p_verdict ELSE r.state END
+            WHERE r.job_id = p_job.id AND r.scheduled = p_wish.scheduled;
+        RETURN cronsched.answered_v1(p_verdict, p_wish.attempt);
+    END IF;
+    UPDATE cronsched.runs AS r SET next_attempt = coalesce(r.next_attempt, p_wish.at)
+        WHERE r.job_id = p_job.id AND r.scheduled = p_wish.scheduled
+        AND (r.attempts_left > 0 OR r.state = 'queued');
+    RETURN cronsched.answered_v1(
+        CASE WHEN FOUND THEN 'queued' ELSE 'skipped_overlap' END, p_wish.attempt);
+END $$;
+
+CREATE OR REPLACE FUNCTION cronsched.grant_again_v1(
+    p_job cronsched.jobs, p_wish cronsched.wish_v1, p_attempt integer, p_requested boolean,
+    p_looked jsonb
+) RETURNS cronsched.answer_v1 LANGUAGE plpgsql AS $$
+DECLARE
+    v_hindrance record;
+BEGIN
+    v_hindrance := cronsched.hindrance_v1(p_job, p_wish, p_requested, p_looked);
+    IF v_hindrance.look IS NOT NULL THEN
+        RETURN cronsched.answered_v1('look', p_attempt, v_hindrance.look);
+    ELSIF v_hindrance.verdict IS NOT NULL THEN
+        RETURN cronsched.refuse_again_v1(p_job, p_wish, v_hindrance.verdict, v_hindrance.why);
+    END IF;
+    UPDATE cronsched.runs AS r SET state = 'running', attempt = p_attempt, stamp = p_wish.stamp,
+        epoch = p_wish.epoch, token = p_wish.token, started = p_wish.at,
+        attempts_left = greatest(p_wish.retries + 1 - p_attempt, 0), host = p_wish.host,
+        pid = p_wish.pid, member = p_wish.member, ended = NULL, status = NULL, detail = NULL,
+        gave_up = NULL, next_attempt = NULL, until = NULL, count = 1
+        WHERE r.job_id = p_job.id AND r.scheduled = p_wish.scheduled;
+    RETURN cronsched.execute_v1(p_job, p_wish, p_attempt, p_requested);
+END $$;
+
+-- The claim of a run that has a row.
+CREATE OR REPLACE FUNCTION cronsched.claim_again_v1(
+    p_job cronsched.jobs, p_wish cronsched.wish_v1, p_requested boolean, p_looked jsonb
+) RETURNS cronsched.answer_v1 LANGUAGE plpgsql AS $$
+DECLARE
+    v_look bigint[] :=
+        (cronsched.settle_v1(p_job, p_wish.scheduled, p_wish.at, p_wish.member, p_looked)).look;
+    v_run cronsched.runs;
+    v_verdict text;
+    v_attempt integer;
+BEGIN
+    IF v_look IS NOT NULL THEN
+        RETURN cronsched.answered_v1('look', p_wish.attempt, v_look);
+    END IF;
+    SELECT * INTO v_run FROM cronsched.runs AS r
+        WHERE r.job_id = p_job.id AND r.scheduled = p_wish.scheduled;
+    IF v_run.state = 'queued' THEN
+        RETURN cronsched.grant_again_v1(
+            p_job, p_wish, greatest(v_run.attempt, p_wish.attempt), p_requested, p_looked);
+    ELSIF v_run.started IS NULL AND v_run.ended > p_wish.at + 2.0 THEN
+        -- Never executed, and recorded by a clock that was ahead.
+        RETURN cronsched.grant_again_v1(p_job, p_wish, p_wish.attempt, p_requested, p_looked);
+    END IF;
+    SELECT * INTO v_verdict, v_attempt FROM cronsched.again_v1(
+        v_run.state, v_run.attempt, v_run.stamp, v_run.epoch,
+        EXISTS (SELECT FROM cronsched.executions AS e
+            WHERE e.job_id = p_job.id AND e.scheduled = p_wish.scheduled),
+        p_wish.attempt, p_wish.stamp, p_wish.epoch, p_wish.retries);
+    IF v_verdict = 'granted' THEN
+        RETURN cronsched.grant_again_v1(p_job, p_wish, v_attempt, p_requested, p_looked);
+    ELSIF v_verdict = 'executing' THEN
+        -- Who asks for the next attempt has given up on the last: it is made
+        -- when that has ended.
+        UPDATE cronsched.runs AS r SET gave_up = coalesce(r.gave_up, p_wish.at),
+            next_attempt = coalesce(r.next_attempt, p_wish.at)
+            WHERE r.job_id = p_job.id AND r.scheduled = p_wish.scheduled
+            AND r.state = 'running';
+    END IF;
+    RETURN cronsched.answered_v1(v_verdict, v_attempt);
+END $$;
+
+-- The answer that was lost on its way: nobody else has this token.
+CREATE OR REPLACE FUNCTION cronsched.claimed_before_v1(
+    p_job cronsched.jobs, p_run cronsched.runs
+) RETURNS cronsched.answer_v1 LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF p_run.state = 'running' THEN
+        RETURN cronsched.granted_v1(p_job, p_run.scheduled, p_run.attempt);
+    ELSIF p_run.state IN ('queued', 'lost', 'skipped_overlap', 'skipped_paused') THEN
+        RETURN cronsched.answered_v1(p_run.state, p_run.attempt);
+    END IF;
+    RETURN cronsched.answered_v1('duplicate', p_run.attempt);
+END $$;
+
+CREATE OR REPLACE FUNCTION cronsched.claim_v1(
+    p_application_id text, p_job text, p_scheduled bigint, p_attempt integer, p_stamp bigint,
+    p_epoch bigint, p_retries integer, p_backoff double precision, p_overlap text,
+    p_timeout double precision, p_token bigint, p_member bigint, p_thread text, p_host text,
+    p_pid integer, p_looked jsonb DEFAULT NULL, p_at double precision DEFAULT NULL
+) RETURNS cronsched.answer_v1
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_wish cronsched.wish_v1 := ROW(
+        p_application_id, p_job, p_scheduled, p_attempt, p_stamp, p_epoch, p_retries, p_backoff,
+        p_overlap, p_timeout, p_token, p_member, p_thread, p_host, p_pid,
+        cronsched.now_v1(p_at));
+    v_job cronsched.jobs;
+    v_run cronsched.runs;
+    v_asked_by text;
+BEGIN
+    -- A clock that ran away must not use up what is scheduled tomorrow.
+    IF p_scheduled > v_wish.at + 10.0 THEN
+        RETURN cronsched.answered_v1('ahead', p_attempt);
+    END IF;
+    PERFORM cronsched.durably_v1();
+    v_job := cronsched.job_v1(p_application_id, p_job, v_wish.at);
+    v_wish.at := cronsched.now_v1(p_at);    -- it may have waited for the lock
+    SELECT * INTO v_run FROM cronsched.runs AS r
+        WHERE r.job_id = v_job.id AND r.scheduled = p_scheduled;
+    IF v_run.token = p_token THEN
+        RETURN cronsched.claimed_before_v1(v_job, v_run);
+    ELSIF EXISTS (SELECT FROM cronsched.void_tokens AS v WHERE v.token = p_token)
+        OR EXISTS (SELECT FROM cronsched.runs AS r WHERE r.job_id = v_job.id
+            AND r.until >= p_scheduled AND r.scheduled < p_scheduled
+            AND r.ended <= v_wish.at + 2.0) THEN
+        RETURN cronsched.answered_v1('duplicate', p_attempt);
+    END IF;
+    SELECT q.asked_by INTO v_asked_by FROM cronsched.requests AS q
+        WHERE (q.application_id, q.job, q.scheduled) = (p_application_id, p_job, p_scheduled);
+    IF v_run.job_id IS NULL THEN
+        RETURN cronsched.claim_new_v1(v_job, v_wish, v_asked_by, p_looked);
+    END IF;
+    RETURN cronsched.claim_again_v1(v_job, v_wish, v_asked_by IS NOT NULL, p_looked);
+END $$;
+
+-- Nobody waits any more for the answer to a claim. What it granted was never
+-- executed: it is made when it is asked for again. The claim may still be on
+-- its way, and is refused then.
+CREATE OR REPLACE FUNCTION cronsched.void_v1(
+    p_application_id text, p_job text, p_scheduled bigint, p_token bigint,
+    p_at double precision DEFAULT NULL
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_now double precision := cronsched.now_v1(p_at);
+    v_job cronsched.jobs := cronsched.job_v1(p_application_id, p_job, v_now);
+BEGIN
+    PERFORM cronsched.durably_v1();
+    INSERT INTO cronsched.void_tokens VALUES (p_token, v_now) ON CONFLICT DO NOTHING;
+    DELETE FROM cronsched.void_tokens AS v WHERE v.at < v_now - 86400;
+    UPDATE cronsched.runs AS r SET state = 'queued', started = NULL, member = NULL, host = NULL,
+        pid = NULL, gave_up = NULL, next_attempt = v_now,
+        detail = 'the answer to its claim was lost'
+        WHERE r.job_id = v_job.id AND r.scheduled = p_scheduled AND r.token = p_token
+        AND r.state = 'running';
+    IF FOUND THEN
+        DELETE FROM cronsched.executions AS e
+            WHERE e.job_id = v_job.id AND e.scheduled = p_scheduled;
+        PERFORM cronsched.release_v1(v_job.id, v_now);
+    END IF;
+END $$;

@@ -1,0 +1,202 @@
+"""One connection to the database, used safely from all threads and all processes.
+
+Example::
+
+    session = Session(Source('postgresql://app@db/app'))
+    session.ask('SELECT verdict FROM cronsched.claim_v1(...)', values)
+    session.member()        # the number of this process in the ledger
+
+A statement is a transaction. One whose answer was lost is asked again on a new
+connection, until `patience` is over: each that writes can be told twice.
+
+A process has one connection and a lock around it. A forked child leaves that
+of its parent alone, and makes its own.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import weakref
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from cronsched.base.locks import Lock
+from cronsched.ledger.postgres import errors, schema, watch
+from cronsched.ledger.postgres.connections import (
+    Connection,
+    Rows,
+    Source,
+    disconnect,
+    driver_errors,
+    execute,
+    is_broken,
+)
+from cronsched.ledger.process import Process
+from cronsched.ledger.values import LedgerError
+
+__all__ = ['Session']
+
+FIRST_PAUSE: Final = 0.02       # seconds
+LONGEST_PAUSE: Final = 0.5
+REGISTER: Final = 'SELECT cronsched.register_v1(%s, %s, %s, %s, %s, %s)'
+
+
+class Again(Exception):
+    """The statement may be asked again; says why it failed."""
+
+
+class Handle:
+    """What one process has. The lock is for all of it."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.connection: Connection | None = None   # owned
+        self.member: int | None = None
+
+    def close(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            disconnect(connection)
+
+
+class Session:
+    """See the module. All methods raise `LedgerError` when the database cannot
+    be used. Making one connects to nothing."""
+
+    def __init__(self, source: Source, patience: float = 5.0) -> None:
+        self.source = source
+        self.patience = patience
+        self._by_pid: dict[int, Handle] = {}
+        _all.add(self)
+
+    def ask(
+        self, sql: str, values: Sequence[Any] = (), *, patience: float | None = None,
+    ) -> Rows:
+        """The rows of one statement, asked until there is an answer."""
+        patience = self.patience if patience is None else patience
+        end, pause = watch.seconds() + patience, FIRST_PAUSE
+        while True:
+            try:
+                return self._ask_once(sql, values, end)
+            except Again as failed:
+                if watch.seconds() + pause >= end:
+                    raise self._error(str(failed)) from failed.__cause__
+            time.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    def member(self) -> int:
+        """The number of this process, which is written with the first use."""
+        handle = self._own()
+        if handle.member is None:
+            here = Process.current()
+            member: int = self.ask(REGISTER, (
+                here.machine, here.boot, here.namespace, here.pid, here.started, here.host,
+            ))[0][0]
+            with handle.lock:   # another thread may have been faster
+                handle.member = handle.member or member
+        return handle.member
+
+    def close(self, *, executing: bool = False) -> None:
+        """Close what this process opened; another use opens it again."""
+        handle = self._own()
+        if handle.lock.acquire(timeout=self.patience):
+            handle.close()
+            handle.lock.release()
+
+    def _ask_once(self, sql: str, values: Sequence[Any], end: float) -> Rows:
+        handle = self._own()
+        left = end - watch.seconds()
+        if left <= 0 or not handle.lock.acquire(timeout=left):
+            raise self._error('stays busy with what other threads of this process ask')
+        try:
+            return self._use(handle, sql, values, end)
+        except driver_errors() as error:
+            self._after(handle, error)
+            raise self._error(errors.told(error)) from error
+        except LedgerError as error:
+            handle.close()
+            raise self._error(str(error)) from None
+        except Again:
+            raise
+        except ValueError as error:     # psycopg2, of a text that it cannot send
+            raise self._error(errors.told(error)) from error
+        except BaseException:
+            handle.close()      # its answer may be on its way still
+            raise
+        finally:
+            handle.lock.release()
+
+    def _use(self, handle: Handle, sql: str, values: Sequence[Any], end: float) -> Rows:
+        if handle.connection is None:
+            handle.connection = self._connect(end)
+        with watch.over(handle.connection.fileno(), max(end - watch.seconds(), 0.1)):
+            return execute(handle.connection, sql, values)
+
+    def _connect(self, end: float) -> Connection:
+        try:
+            connection = self.source.connect(max(end - watch.seconds(), 0.1))
+        except Exception as error:
+            if isinstance(error, (LedgerError, driver_errors())):
+                raise
+            # Of the application's function.
+            raise Again(f'cannot be connected to ({error!r})') from error
+        try:
+            with watch.over(connection.fileno(), max(end - watch.seconds(), 0.1)):
+                schema.check(connection)
+        except BaseException:
+            disconnect(connection)
+            raise
+        return connection
+
+    def _after(self, handle: Handle, error: Exception) -> None:
+        """Raises `Again` for what another try may mend."""
+        down = errors.is_down(error)
+        if down or (handle.connection is not None and is_broken(handle.connection)):
+            handle.close()
+        if down or errors.is_passing(error):
+            raise Again(errors.told(error)) from error
+
+    def _own(self) -> Handle:
+        pid = os.getpid()
+        handle = self._by_pid.get(pid)
+        if handle is None:
+            self.leave_parent()
+            handle = self._by_pid.setdefault(pid, Handle())
+        return handle
+
+    def leave_parent(self) -> None:
+        """In a child: the parent's connection is not touched, and ends with
+        the parent."""
+        for pid in set(self._by_pid) - {os.getpid()}:
+            _leak(self._by_pid.pop(pid).connection)
+
+    def _error(self, what: str) -> LedgerError:
+        if what.startswith('the ledger '):
+            return LedgerError(what)
+        return LedgerError(f'the ledger {self.source.name} {what}')
+
+
+_all: weakref.WeakSet[Session] = weakref.WeakSet()
+_leaked: list[Connection] = []
+
+
+def _leak(connection: Connection | None) -> None:
+    if connection is None:
+        return
+    # Never closed here, as that would tell the server goodbye; the server is to
+    # find out when the parent dies.
+    _leaked.append(connection)
+    with suppress(Exception):
+        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        os.dup2(nothing, connection.fileno(), inheritable=False)
+        os.close(nothing)
+
+
+def _after_fork_in_child() -> None:
+    for session in list(_all):
+        session.leave_parent()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
