@@ -15,6 +15,10 @@ from cronsched.base.keys import Secret
 from cronsched.errors import ConfigurationError
 from cronsched.jobs.settings import NAMES, Settings
 
+
+def make_connection() -> None: ...
+
+
 LONG = 'long enough for a secret'
 
 
@@ -50,6 +54,10 @@ def read(**section: Any) -> Settings:
     ('ledger', 'sqlite:///x.db?synchronous=FUL', "write 'sqlite'"),
     ('ledger', 'sqlite:///x.db?mode=ro', "write 'sqlite'"),
     ('ledger', 'mysql://host/x', "write 'sqlite'"),
+    ('ledger', 'postgresql:host/x', 'postgresql://user@host/database'),
+    ('ledger', 'postgresql://host:port/x', 'postgresql://user@host/database'),
+    ('ledger', 'postgrsql://app:s3cret@host/x', r"ledger='postgrsql://\*\*\*@host/x'"),
+    ('ledger', dict, 'a function that returns a connection'),
     ('base_url', 5, 'write a URL'),
     ('base_url', '', 'does not begin with http'),
     ('base_url', 'app.example', 'does not begin with http'),
@@ -117,6 +125,9 @@ def test_a_wrong_secret_says_what_to_write_and_not_what_was_written(name: str, v
     ('state_directory', None, None),
     ('ledger', 'sqlite', 'sqlite'),
     ('ledger', None, None),
+    ('ledger', 'postgresql://app@db.example:6432/app', 'postgresql://app@db.example:6432/app'),
+    ('ledger', 'postgresql+psycopg:///app?host=/run', 'postgresql+psycopg:///app?host=/run'),
+    ('ledger', make_connection, make_connection),
     ('ledger', 'sqlite:///srv/x.db?synchronous=full', 'sqlite:///srv/x.db?synchronous=full'),
     ('base_url', 'http+unix://%2Frun%2Fapp.sock/pre', 'http+unix://%2Frun%2Fapp.sock/pre'),
     ('base_url', 'https://[::1]:8443/pre/', 'https://[::1]:8443/pre/'),

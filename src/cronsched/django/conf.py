@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from django.conf import settings as project
 
+from cronsched.django.ledger import of_alias
 from cronsched.errors import ConfigurationError
 from cronsched.jobs.settings import NAMES, Settings
 from cronsched.web import settings as web
@@ -92,9 +93,11 @@ def _lower(name: Any) -> str:
 
 def _settings(written: dict[str, Any]) -> Settings:
     try:
+        if 'ledger' in written:
+            written['ledger'] = of_alias(written['ledger'])
         return web.read(written, 'CRONSCHED.')
     except ConfigurationError as error:
-        text, field = str(error), str(error.field)
+        text, field = str(error).replace('cronjobs.', 'CRONSCHED.'), str(error.field)
         text = text.replace(f'CRONSCHED.{field}', f'CRONSCHED[{field.upper()!r}]')
         raise ConfigurationError(text, field=error.field) from error
 

@@ -12,6 +12,7 @@ says what to write. A secret is never in a message.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from math import isfinite
@@ -25,12 +26,14 @@ from cronsched.base.text import printable
 from cronsched.errors import ConfigurationError
 
 __all__ = [
-    'allowed_hosts', 'base_url', 'count', 'days', 'directory', 'enabled', 'flag', 'ledger',
-    'public_url', 'secret', 'wrong',
+    'allowed_hosts', 'base_url', 'count', 'days', 'directory', 'enabled', 'flag', 'is_shared',
+    'ledger', 'public_url', 'secret', 'wrong',
 ]
 
+#: Those that several machines can share.
+SHARED: Final = ('postgresql', 'postgres')
 #: The ledgers that `cronsched.ledger.open_ledger` can open, by their scheme.
-LEDGERS: Final = ('sqlite',)
+LEDGERS: Final = ('sqlite', *SHARED)
 SCHEMES: Final = ('http', 'https', 'http+unix')
 FOREIGN: Final = frozenset(' \\"<>^`{|}')    # to a URL; RFC 3986
 LONGEST_SOCKET: Final = 107     # bytes; unix(7)
@@ -103,26 +106,45 @@ def _absolute(path: str) -> str:
     return f', like {str(Path.home() / path)!r} or {os.path.abspath(path)!r}'
 
 
-def ledger(name: str, value: Any) -> str | None:
-    """'sqlite', None, or a URL."""
-    if value is None or value == 'sqlite':
-        return value    # type: ignore[no-any-return]
+def ledger(name: str, value: Any) -> Any:
+    """'sqlite', None, a URL, or what makes connections to PostgreSQL: a
+    function, or an engine of SQLAlchemy."""
+    if value is None or value == 'sqlite' or _makes_connections(value):
+        return value
     if not isinstance(value, str) or not _names_ledger(value):
         path = value if isinstance(value, str) and value.startswith('/') else '/path/of/ledger'
         raise wrong(
-            name, value,
+            # What is before a host may be a password.
+            name, re.sub(r'[^/@]*@', '***@', value) if isinstance(value, str) else value,
             "write 'sqlite' for a file in the state directory, "
-            f"'sqlite://{path}' for another, or None for no record of runs",
+            f"'sqlite://{path}' for another, 'postgresql://user@host/database' (or a function "
+            'that returns a connection of psycopg, or an engine of SQLAlchemy) where several '
+            'machines share it, or None for no record of runs',
         )
     return value
+
+
+def is_shared(ledger: Any) -> bool:
+    """Whether several machines share the ledger that a setting names."""
+    if isinstance(ledger, str):
+        return ledger.partition(':')[0].partition('+')[0] in SHARED
+    return ledger is not None
+
+
+def _makes_connections(value: Any) -> bool:
+    return not isinstance(value, type) and (
+        callable(value) or hasattr(value, 'raw_connection'))
 
 
 def _names_ledger(url: str) -> bool:
     try:
         parts = urlsplit(url)
         options = parse_qs(parts.query, keep_blank_values=True)
+        parts.port  # noqa: B018 (it is read to be checked)
     except ValueError:
         return False
+    if is_shared(url):
+        return url.partition(':')[2].startswith('//') and url.isprintable()
     return (
         parts.scheme in LEDGERS
         and not parts.netloc

@@ -21,7 +21,7 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Any, Final, Literal
 
-from cronsched.base.keys import Secret
+from cronsched.base.keys import SHORTEST_SECRET, Secret
 from cronsched.errors import ConfigurationError, OptionError
 from cronsched.jobs import checks
 from cronsched.jobs.options import OPTIONS, check
@@ -29,6 +29,12 @@ from cronsched.jobs.options import OPTIONS, check
 __all__ = ['NAMES', 'Settings']
 
 SECRETS: Final = ('secret', 'previous_secret')
+
+# Each machine would make one of its own, and refuse what the others sign.
+NO_SECRET: Final = (
+    'cronjobs.secret is not set, and several machines share the ledger: write the same text on '
+    f'each of them, {SHORTEST_SECRET} characters or more, made with '
+    "python3 -c 'import secrets; print(secrets.token_urlsafe())'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,9 @@ class Settings:
     previous_secret: still accepted, no longer used to sign.
     state_directory, runtime_directory: of the ledger and of the leases.
     ledger: 'sqlite' for a file in the state directory, or a URL; None for no
-        record of runs (then a run is only as unique as its owner).
+        record of runs (then a run is only as unique as its owner). Where
+        several machines share it: the URL of a PostgreSQL database, a function
+        that returns a connection of psycopg, or an engine of SQLAlchemy.
     max_concurrency, max_per_application: requests in flight.
     max_applications: application ids that one application class starts.
     history_days: how long ended runs are kept.
@@ -65,7 +73,7 @@ class Settings:
     previous_secret: Secret | None = None
     state_directory: str | None = None
     runtime_directory: str | None = None
-    ledger: str | None = 'sqlite'
+    ledger: Any = 'sqlite'
     max_concurrency: int = 32
     max_per_application: int = 4
     max_applications: int = 10_000
@@ -93,6 +101,12 @@ class Settings:
             raise ConfigurationError(f'cronjobs.{error}', field=error.field) from error
         values = {name: CHECKS[name](name, value) for name, value in given.items()}
         return cls(**values, options=options, given=frozenset(values))
+
+    def check_together(self) -> None:
+        """What no setting says alone, once it is known where the application
+        is mounted. Raises `ConfigurationError`."""
+        if self.secret is None and checks.is_shared(self.ledger):
+            raise ConfigurationError(NO_SECRET, field='secret')
 
     def under(self, outer: Settings) -> Settings:
         """These of an application that is mounted in one with `outer`: what it

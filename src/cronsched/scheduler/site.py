@@ -30,7 +30,7 @@ __all__ = [
     'secrets_of', 'site_of',
 ]
 
-_ledgers: dict[str, Ledger] = {}
+_ledgers: dict[Any, Ledger] = {}
 _lock = Lock()
 
 LEDGER_FILE: Final = 'ledger.sqlite3'
@@ -75,7 +75,9 @@ UNCONFIGURED: Final = Site(strict=False)
 def secrets_of(settings: Settings) -> tuple[Secret, ...]:
     """The one that signs, and the previous one, which only verifies: those of
     the settings, or the one that is kept in the state directory (made the
-    first time)."""
+    first time). Where several machines share the ledger it must be given:
+    raises `ConfigurationError`."""
+    settings.check_together()
     current = settings.secret or state_secret(state_directory(settings.state_directory))
     return (current, settings.previous_secret) if settings.previous_secret else (current,)
 
@@ -93,8 +95,9 @@ def ledger_of(settings: Settings) -> Ledger | None:
         return _ledgers[url]
 
 
-def ledger_url(settings: Settings) -> str:
-    """Where the ledger is that the settings name. Nothing is made."""
+def ledger_url(settings: Settings) -> Any:
+    """Where the ledger is that the settings name, as `open_ledger` takes it.
+    Nothing is made."""
     if settings.ledger != 'sqlite':
         return settings.ledger or ''
     directory = find_state_directory(settings.state_directory)

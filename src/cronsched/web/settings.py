@@ -32,7 +32,9 @@ def read(given: Mapping[str, Any], prefix: str = '') -> Settings:
     """The settings `given`, under those of the environment. `prefix` is how
     the framework's users write a setting. Raises `ConfigurationError`."""
     try:
-        return Settings.read(SimpleNamespace(**{**given, **_overrides()}))
+        settings = Settings.read(SimpleNamespace(**{**given, **_overrides()}))
+        settings.check_together()
+        return settings
     except ConfigurationError as error:
         raise ConfigurationError(
             str(error).replace('cronjobs.', prefix), field=error.field

@@ -53,10 +53,11 @@ class Source:
             self.name = _without_password(source)
             self._make = _by_url(source)
         elif hasattr(source, 'raw_connection'):
+            _check_engine(source)
             self.name = _without_password(str(getattr(source, 'url', 'postgresql')))
             self._make = lambda patience: _out_of_pool(source)
         elif callable(source):
-            self.name = f'that {getattr(source, "__qualname__", "the function")}() connects to'
+            self.name = f'that {getattr(source, "__qualname__", repr(source))} connects to'
             self._make = lambda patience: source()
         else:
             raise LedgerError(f'{source!r} names no PostgreSQL database: {WRITE}')
@@ -121,6 +122,13 @@ def _driver_of(connection: Connection) -> str:
             return root
     raise LedgerError(
         f'{type(connection)!r} is not a connection of psycopg 3 or psycopg2: {WRITE}')
+
+
+def _check_engine(engine: Any) -> None:
+    if getattr(engine, 'driver', 'psycopg') not in DRIVERS:
+        raise LedgerError(f'{engine!r} does not use psycopg 3 or psycopg2: {WRITE}')
+    if hasattr(engine, 'sync_engine'):
+        raise LedgerError(f'{engine!r} is asynchronous: write its .sync_engine')
 
 
 def _bare(connection: Connection) -> Connection:

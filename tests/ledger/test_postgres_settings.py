@@ -1,0 +1,124 @@
+"""How an application names a PostgreSQL database as its ledger."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import parse_qs, urlsplit
+
+import postgres
+import psycopg
+import pytest
+from processes import run_python
+
+from cronsched import Cron
+from cronsched._cronsched import sign_headers
+from cronsched.errors import ConfigurationError
+from cronsched.jobs.settings import Settings
+from cronsched.ledger import Run
+from cronsched.ledger.postgres import PostgresLedger
+from cronsched.scheduler.site import forget_ledger, ledger_of, secrets_of
+
+SECRET = 'a secret of all machines, long enough'
+
+
+def test_several_machines_need_one_secret() -> None:
+    told = r'cronjobs.secret is not set.*write the same'
+    for ledger in ('postgresql://db/app', lambda: None):
+        with pytest.raises(ConfigurationError, match=told):
+            secrets_of(Settings(ledger=ledger))
+        assert len(secrets_of(Settings(ledger=ledger, secret=SECRET))) == 1
+    with pytest.raises(ConfigurationError, match=r'secret is not set, and several machines'):
+        Cron('shop', ledger='postgresql://db/app')
+
+
+def test_a_ledger_is_opened_once_for_each_source() -> None:
+    url = postgres.server().clean_database()
+
+    def connect() -> psycopg.Connection:
+        return psycopg.connect(url)
+
+    for source in (url, connect):
+        settings = Settings(ledger=source, secret=SECRET)
+        ledger = ledger_of(settings)
+        assert isinstance(ledger, PostgresLedger)
+        assert ledger_of(settings) is ledger
+        assert ledger.jobs() == []
+        forget_ledger(settings)
+
+
+def test_a_run_of_an_application_is_recorded_there() -> None:
+    url = postgres.server().clean_database()
+    cron = Cron('shop', ledger=url, secret=SECRET)
+    done: list[str] = []
+
+    @cron.job('0 8 * * *', timezone='UTC')
+    def cleanup() -> None:
+        done.append('once')
+
+    answers: list[str] = []
+    scheduled = int(time.time()) - 10
+    for _ in range(2):
+        headers = sign_headers(
+            'shop', 'cleanup', scheduled, key=cron.site.key('shop'), now=int(time.time()),
+            attempt=1)
+        environ = {f'HTTP_{name.upper().replace("-", "_")}': value
+                   for name, value in headers.items()}
+        environ |= {'REQUEST_METHOD': 'POST', 'PATH_INFO': '/cronjobs/cleanup'}
+        app = cron.wsgi(lambda environ, start_response: [b''])
+        list(app(environ, lambda status, headers, *_: answers.append(status)))
+    assert done == ['once']
+    assert answers[0].startswith('200')
+    with_row = PostgresLedger(url)
+    row = with_row.find(Run('shop', 'cleanup', scheduled))
+    assert row is not None
+    assert row.state == 'ok'
+    with_row.close()
+    forget_ledger(cron.settings)
+
+
+DJANGO = """
+from django.conf import settings
+engine, database, host, port, pool = arguments
+settings.configure(
+    SECRET_KEY='x', ROOT_URLCONF='shop.urls', INSTALLED_APPS=['cronsched.django'], USE_TZ=True,
+    DATABASES={'default': {'ENGINE': engine, 'NAME': database, 'USER': 'owner', 'HOST': host,
+                           'PORT': port, 'OPTIONS': {'pool': True} if pool else {}}},
+    CRONSCHED={'LEDGER': 'default', 'SECRET': 'a secret of all machines, long enough'})
+import django
+django.setup()
+from django.db import connection, transaction
+from cronsched.django.host import HOST
+from cronsched.ledger import Run
+ledger = HOST.site.ledger
+try:
+    with transaction.atomic():
+        connection.cursor().execute('SELECT 1')
+        print(ledger.claim(Run('shop', 'cleanup', 60)).verdict)
+        raise RuntimeError('the request takes back what it did')
+except RuntimeError:
+    print(ledger.find(Run('shop', 'cleanup', 60)).state)
+ledger.close()
+connection.close()
+"""
+
+
+@pytest.mark.parametrize('pool', [False, True])
+def test_a_database_of_a_django_project_is_a_ledger(pool: bool) -> None:
+    pytest.importorskip('psycopg_pool' if pool else 'django')
+    url = urlsplit(postgres.server().clean_database())
+    where = {name: values[0] for name, values in parse_qs(url.query).items()}
+    arguments = ['django.db.backends.postgresql', url.path[1:], where['host'], where['port'], pool]
+    done = run_python(f'arguments = {arguments!r}', DJANGO)
+    assert done.split() == ['granted', 'running']
+
+
+def test_a_database_of_a_django_project_that_is_another_is_an_error() -> None:
+    arguments = ['django.db.backends.sqlite3', ':memory:', '', '', False]
+    done = run_python(f"""
+arguments = {arguments!r}
+try:
+    exec({DJANGO!r})
+except Exception as error:
+    print(error)
+""")
+    assert "CRONSCHED['LEDGER']='default': DATABASES['default'] is not PostgreSQL" in done
