@@ -23,7 +23,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import pytest
 
@@ -37,6 +37,9 @@ SETTINGS = {
 }
 PORT = 5432     # names the socket; nothing listens to it over TCP
 PATIENCE = 30.0
+
+# The role that the tests' ledgers have: it has no right but those granted.
+APPLICATION = 'app'
 
 
 def programs() -> Path | None:
@@ -81,6 +84,7 @@ class Server:
         self._run('initdb', '-D', self.data, '--no-sync', '--auth=trust', '--username=owner',
                   '--encoding=UTF8', '--locale=C')
         self.start()
+        self.sql(f'CREATE ROLE {APPLICATION} LOGIN')
 
     @property
     def data(self) -> str:
@@ -113,6 +117,20 @@ class Server:
             process.send_signal(how)
             process.wait(PATIENCE)
 
+    def freeze(self) -> None:
+        """As a machine that is cut off: it takes what is sent, and answers
+        nothing."""
+        for pid in self._processes():
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for pid in self._processes():
+            os.kill(pid, signal.SIGCONT)
+
+    def _processes(self) -> list[int]:
+        children = Path(f'/proc/{self.pid}/task/{self.pid}/children').read_text()
+        return [self.pid, *map(int, children.split())]
+
     def close(self) -> None:
         self.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -131,24 +149,27 @@ class Server:
         return self.url(name)
 
     def fresh_database(self) -> str:
+        """With the schema; the URL is that of the application's role."""
         url = self.empty_database()
         schema.migrate(Source(url))
-        return url
+        self.sql(schema.grants(APPLICATION), database_of(url))
+        return self.url(database_of(url), APPLICATION)
 
     @functools.cached_property
-    def _shared(self) -> str:
+    def clean_url(self) -> str:
+        """Of the database that `clean_database` empties."""
         return self.fresh_database()
 
     def clean_database(self) -> str:
         """The URL of a database with the schema and not a row: one for all,
         emptied each time, which is much faster than a new one."""
-        connection = Source(self._shared).connect(PATIENCE)
+        connection = Source(self.url(database_of(self.clean_url))).connect(PATIENCE)
         tables = execute(connection, "SELECT relname FROM pg_class WHERE relkind = 'r' AND "
                                      "relnamespace = 'cronsched'::regnamespace "
                                      "AND relname <> 'state'")
         execute(connection, ''.join(f'DELETE FROM cronsched.{name};' for name, in tables))
         disconnect(connection)
-        return self._shared
+        return self.clean_url
 
     def _wait(self) -> None:
         assert self._process
@@ -165,17 +186,82 @@ class Server:
     def _command(self, name: str, *arguments: str) -> list[str]:
         binaries = programs()
         assert binaries
+        return self.as_user(str(binaries / name), *arguments)
+
+    def as_user(self, *arguments: str) -> list[str]:
         # It ends with the thread that started it, however that ends.
         command = ['setpriv', '--pdeathsig', 'INT'] if shutil.which('setpriv') else []
         if self._user:
             command += [f'--reuid={self._user.pw_uid}', f'--regid={self._user.pw_gid}',
                         '--clear-groups']
-        return [*command, str(binaries / name), *arguments]
+        return [*command, *arguments]
 
     def _run(self, name: str, *arguments: str) -> None:
         done = subprocess.run(
             self._command(name, *arguments), capture_output=True, text=True, cwd='/')
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+class Pooler:
+    """pgbouncer before a server, in transaction mode: each transaction may
+    be on another of its few connections."""
+
+    def __init__(self, server: Server) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix='pgb-', dir='/tmp'))
+        user = unprivileged()
+        if user:
+            os.chown(self.directory, user.pw_uid, user.pw_gid)
+        config = self.directory / 'pgbouncer.ini'
+        config.write_text(f'''[databases]
+* = host={server.directory} port={PORT}
+[pgbouncer]
+listen_port = {PORT}
+unix_socket_dir = {self.directory}
+auth_type = any
+auth_file = {self.directory}/users
+pool_mode = transaction
+default_pool_size = 3
+logfile = {self.directory}/log
+''')
+        (self.directory / 'users').write_text(f'"{APPLICATION}" ""\n"owner" ""\n')
+        config.chmod(0o644)
+        (self.directory / 'users').chmod(0o644)
+        program = shutil.which('pgbouncer') or '/usr/sbin/pgbouncer'
+        self._process = subprocess.Popen(
+            server.as_user(program, '-q', str(config)), stdin=subprocess.DEVNULL, cwd='/')
+        end = time.monotonic() + PATIENCE
+        while not (self.directory / f'.s.PGSQL.{PORT}').exists():
+            assert time.monotonic() < end
+            assert self._process.poll() is None
+            time.sleep(0.02)
+
+    def through(self, url: str) -> str:
+        """The same database and role, by the pooler."""
+        parts = urlsplit(url)
+        where = urlencode({'host': str(self.directory), 'port': PORT})
+        return urlunsplit(parts._replace(query=where))
+
+    def close(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(PATIENCE)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def has_pooler() -> bool:
+    return bool(shutil.which('pgbouncer')) or Path('/usr/sbin/pgbouncer').exists()
+
+
+def database_of(url: str) -> str:
+    return urlsplit(url).path[1:]
+
+
+@functools.cache
+def pooler() -> Pooler:
+    if not has_pooler():
+        pytest.skip('no pgbouncer: tools/system-packages.sh --postgresql installs it')
+    made = Pooler(server())
+    atexit.register(made.close)
+    return made
 
 
 @functools.cache

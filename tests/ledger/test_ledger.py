@@ -46,10 +46,14 @@ FIRST = 1700000040    # past: a ledger that several machines share looks at its 
 STORES: dict[str, Callable[[Path], str]] = {
     'sqlite': lambda directory: f'sqlite://{directory}/ledger.sqlite3',
     'postgresql': lambda directory: postgres.server().clean_database(),
+    'pgbouncer': lambda directory: postgres.pooler().through(postgres.server().clean_database()),
 }
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=[
+    pytest.param(store, marks=pytest.mark.soak if store == 'pgbouncer' else ())
+    for store in STORES
+])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return STORES[request.param](tmp_path)
 

@@ -26,8 +26,8 @@ from typing import Any, Final, Literal
 from cronsched.ledger.postgres.connections import Source
 from cronsched.ledger.postgres.looking import looked_at
 from cronsched.ledger.postgres.reading import Reading
-from cronsched.ledger.postgres.records import declaration
-from cronsched.ledger.postgres.session import Session
+from cronsched.ledger.postgres.records import declaration, storable
+from cronsched.ledger.postgres.session import NoAnswer, Session
 from cronsched.ledger.process import Process
 from cronsched.ledger.values import (
     OUTCOMES,
@@ -102,9 +102,9 @@ class PostgresLedger(Reading):
             f'{thread.name} ({thread.native_id})', here.host, here.pid)
         try:
             claim = self._claim(run, values)
-        except LedgerError:
-            self._own_kept()
-            self._void.append((run, token))
+        except BaseException as error:
+            if isinstance(error, NoAnswer) or not isinstance(error, LedgerError):
+                self._void.append((run, token))
             raise
         if claim.granted:
             self._executing.add((run, claim.attempt))
@@ -132,7 +132,7 @@ class PostgresLedger(Reading):
         _check(outcome)
         if not claim.granted:
             raise LedgerError(f'{claim.run} was not granted, so it cannot be finished')
-        self._own_kept().append((claim, outcome, took, detail))
+        self._own_kept().append((claim, outcome, took, storable(detail)))
         try:
             self._write_kept(FINISH_PATIENCE)
         except LedgerError as error:
@@ -156,7 +156,7 @@ class PostgresLedger(Reading):
         self._write_kept()
         values = (
             run.application_id, run.job, run.scheduled, outcome, at, attempt, until, count,
-            status, detail, retry_at, attempts_left, self._member())
+            status, storable(detail), retry_at, attempts_left, self._member())
         look, gave_up = None, False
         for _ in range(LOOKS):
             look, gave_up = self._write(RECORD, (*values, look, self._at(None)))[0]
@@ -218,7 +218,7 @@ class PostgresLedger(Reading):
         by: str = '',
     ) -> None:
         self._write('SELECT cronsched.pause_v1(%s, %s, %s, %s, %s)',
-                    (application_id, job, note, at, by))
+                    (application_id, job, storable(note), at, storable(by)))
 
     def resume(self, application_id: str | None, job: str) -> None:
         self._write('SELECT cronsched.resume_v1(%s, %s)', (application_id, job))

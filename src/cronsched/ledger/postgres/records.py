@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from cronsched.ledger.values import Declared, KnownJob, Plan
 
-__all__ = ['KNOWN', 'declaration', 'known_job']
+__all__ = ['KNOWN', 'declaration', 'known_job', 'storable']
 
 KNOWN: Final = (
     'j.application_id, j.job, j.since, j.newest, j.last_ok, j.expression, j.timezone, j.seed, '
@@ -19,6 +19,13 @@ def known_job(row: tuple[Any, ...]) -> KnownJob:
     return KnownJob(
         row[0], row[1], row[2], row[3], row[4], plan, row[8], row[9], row[10], row[11], row[12],
         row[13])
+
+
+def storable(text: str | None) -> str | None:
+    """A text of somebody's error, without what PostgreSQL cannot keep."""
+    if text is None:
+        return None
+    return text.replace('\0', '\ufffd').encode('utf-8', 'replace').decode('utf-8')
 
 
 def declaration(name: str, said: Plan | Declared | None) -> list[Any]:

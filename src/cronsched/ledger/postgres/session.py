@@ -36,11 +36,15 @@ from cronsched.ledger.postgres.connections import (
 from cronsched.ledger.process import Process
 from cronsched.ledger.values import LedgerError
 
-__all__ = ['Session']
+__all__ = ['NoAnswer', 'Session']
 
 FIRST_PAUSE: Final = 0.02       # seconds
 LONGEST_PAUSE: Final = 0.5
 REGISTER: Final = 'SELECT cronsched.register_v1(%s, %s, %s, %s, %s, %s)'
+
+
+class NoAnswer(LedgerError):
+    """What was asked may have been done, or be done yet."""
 
 
 class Again(Exception):
@@ -74,15 +78,22 @@ class Session:
     def ask(
         self, sql: str, values: Sequence[Any] = (), *, patience: float | None = None,
     ) -> Rows:
-        """The rows of one statement, asked until there is an answer."""
+        """The rows of one statement, asked until there is an answer. Raises
+        `NoAnswer` if there was none."""
         patience = self.patience if patience is None else patience
         end, pause = watch.seconds() + patience, FIRST_PAUSE
+        failed: Again | None = None
         while True:
             try:
                 return self._ask_once(sql, values, end)
-            except Again as failed:
-                if watch.seconds() + pause >= end:
-                    raise self._error(str(failed)) from failed.__cause__
+            except Again as error:
+                failed = error
+            except LedgerError as error:
+                if failed is None:
+                    raise
+                raise NoAnswer(str(error)) from error
+            if watch.seconds() + pause >= end:
+                raise NoAnswer(str(self._error(str(failed)))) from failed.__cause__
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
