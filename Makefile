@@ -14,7 +14,7 @@ VERSION := $(BIN)/python -c 'import cronsched; print(cronsched.__version__)'
 # A file is run by one of two processes; much of a test is waiting for others.
 PYTEST := $(BIN)/python -m pytest --dist=loadfile --tx='2*popen//python=$(BIN)/python -X dev'
 
-.PHONY: frameworks demo test test-c test-tsan test-python lint bench zones fuzz soak servers wheels build clean system
+.PHONY: docs frameworks demo test test-c test-tsan test-python lint bench zones fuzz soak servers wheels build clean system
 
 demo: $(VENV)/.built
 	@$(BIN)/python examples/run.py
@@ -39,12 +39,12 @@ $(VENV)/.built: $(VENV)/.made pyproject.toml setup.py $(SOURCES)
 	@$(BIN)/python -m pip install -q --no-build-isolation -e '.[demo]'
 	@touch $@
 
-# It is installed already: this adds what the tests and linters need. By its
+# It is installed already: this adds what tests, linters and `make docs` need. By its
 # version, so that no other of this name can come from an index.
 $(VENV)/.tested: $(VENV)/.built
 	@tools/system-packages.sh --postgresql
 	@echo '== installing what the tests need'
-	@$(BIN)/python -m pip install -q "cronsched[test,lint]==$$($(VERSION))"
+	@$(BIN)/python -m pip install -q "cronsched[test,lint,docs]==$$($(VERSION))"
 	@touch $@
 
 # Address and undefined-behaviour sanitizers, leaks, no Python.
@@ -60,11 +60,15 @@ test-python: build
 
 lint: build
 	@echo '== ruff'
-	@$(BIN)/ruff check src tests bench examples tools
+	@$(BIN)/ruff check src tests bench examples tools docs
 	@echo '== mypy --strict'
 	@$(BIN)/mypy
 	@echo '== stubtest'
 	@MYPYPATH=src $(BIN)/python -m mypy.stubtest cronsched._cronsched --mypy-config-file pyproject.toml --allowlist tests/stubtest.txt
+
+# The documentation as a site; what Sphinx warns of is an error.
+docs: build
+	@$(BIN)/python tools/docs.py
 
 # The longer proofs, and the figures.
 zones: build
