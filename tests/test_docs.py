@@ -210,7 +210,9 @@ def test_the_commands_of_a_page_do_what_it_says(block: Block, directory: Path) -
 
 # -- links ------------------------------------------------------------------------
 
-LINKING = [*PAGES, *(ROOT / name for name in ('ARCHITECTURE.md', 'CHANGELOG.md', 'SECURITY.md'))]
+OUTSIDE = ('ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md')
+LINKING = [*PAGES, *(ROOT / name for name in OUTSIDE)]
+INDEX = ROOT / 'docs' / 'index.md'
 
 
 @pytest.mark.parametrize('page', LINKING, ids=name_of)
@@ -218,12 +220,19 @@ def test_a_link_leads_to_something(page: Path) -> None:
     for link in links_of(page):
         path, _, anchor = link.partition('#')
         if '://' in path:
+            # Nobody is asked: it is well written, and that is all.
+            assert re.fullmatch(r'https://[\w.-]+\.\w+(/[^\s]*)?', path), link
             continue
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), f'{name_of(page)} links {link}'
         assert not anchor or anchor in anchors_of(target), f'{name_of(page)} links {link}'
 
 
-def test_the_readme_links_each_page_of_the_documentation() -> None:
-    linked = {(README.parent / link.partition('#')[0]).resolve() for link in links_of(README)}
+def linked_by(page: Path) -> set[Path]:
+    return {(page.parent / link.partition('#')[0]).resolve() for link in links_of(page)}
+
+
+def test_the_readme_or_the_index_links_each_page_of_the_documentation() -> None:
+    assert INDEX in linked_by(README)
+    linked = linked_by(README) | linked_by(INDEX) | {INDEX}
     assert [name_of(page) for page in PAGES[1:] if page.resolve() not in linked] == []
