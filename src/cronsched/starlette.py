@@ -63,6 +63,7 @@ class Cron(web.Cron):
         """Answer the jobs in `app`, also those that are decorated later, and
         start them in the process that serves it. Raises `CronError`."""
         app.router.routes.insert(0, self._route(app))
+        self._served = app
         self._serve(has_loop=True)
 
     def _route(self, app: Starlette) -> JobsRoute:

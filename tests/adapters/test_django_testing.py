@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import connection, transaction
 from django.test import TestCase, TransactionTestCase
 from django_site import history, set_up, site
@@ -16,7 +18,7 @@ set_up()
 from cronsched.django import cronjob  # noqa: E402
 from cronsched.django.host import HOST  # noqa: E402
 from cronsched.errors import SchedulerError  # noqa: E402
-from cronsched.testing import VirtualClock, run  # noqa: E402
+from cronsched.testing import VirtualClock, run, run_async  # noqa: E402
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -128,8 +130,6 @@ def test_a_job_runs_in_the_transaction_of_a_test_and_on_commit_is_called(case, k
         def send_invoices():
             insert()
     else:
-        from asgiref.sync import sync_to_async
-
         @cronjob('0 8 * * *')
         async def send_invoices():
             await sync_to_async(insert)()
@@ -158,6 +158,44 @@ def test_a_job_runs_in_the_transaction_of_a_test_and_on_commit_is_called(case, k
         assert count() == (0 if case is TestCase else 1)
     finally:
         with connection.cursor() as cursor:
+            cursor.execute('DROP TABLE invoices')
+        connection.close()
+
+
+def test_an_async_test_shares_its_loop_and_its_transaction_with_a_job():
+    loops, called = [], []
+
+    def insert():
+        with connection.cursor() as cursor:
+            cursor.execute('INSERT INTO invoices VALUES (1)')
+        transaction.on_commit(lambda: called.append(1))
+
+    @cronjob('0 8 * * *')
+    async def send_invoices(run):
+        loops.append(asyncio.get_running_loop())
+        await sync_to_async(insert)()
+
+    @cronjob('0 9 * * *')
+    def remind():
+        insert()
+
+    class Case(TestCase):
+        databases = {'default'}     # noqa: RUF012
+
+        async def test(self):
+            for job in ('send_invoices', remind):
+                assert (await run_async(job)).status_code == 200
+            assert loops == [asyncio.get_running_loop()]
+            assert called == [1, 1]
+
+    with connection.cursor() as cursor:
+        cursor.execute('CREATE TABLE invoices (id INTEGER)')
+    try:
+        Case('test').debug()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute('SELECT count(*) FROM invoices')
+            assert cursor.fetchone()[0] == 0
             cursor.execute('DROP TABLE invoices')
         connection.close()
 

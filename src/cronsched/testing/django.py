@@ -20,15 +20,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.db import connections
-from django.test import Client, TestCase
+from django.test import AsyncClient, Client, TestCase
 
 from cronsched.django import conf
 from cronsched.django.host import HOST
 from cronsched.errors import SchedulerError
 from cronsched.jobs.settings import Settings
 from cronsched.scheduler.site import forget_ledger
-from cronsched.testing.target import ANYWHERE, Found, settings_for
+from cronsched.testing.target import ANYWHERE, Answer, Found, settings_for
 from cronsched.web import start
 
 __all__ = ['DjangoTarget']
@@ -82,12 +83,44 @@ class DjangoTarget:
     def end(self) -> None:
         start.stop(HOST)
 
-    def send(self, url: str, *, method: str, headers: dict[str, str]) -> Any:
-        path = url.removeprefix(self.base) or '/'
-        with ExitStack() as stack:
-            for alias in connections:
-                if connections[alias].in_atomic_block:   # the test's
-                    stack.enter_context(
-                        TestCase.captureOnCommitCallbacks(using=alias, execute=True)
-                    )
-            return Client().generic(method, path, headers={**HOST.headers, **headers})
+    def send(self, url: str, *, method: str, headers: dict[str, str]) -> Answer:
+        with _commits():
+            return Answer(Client().generic(method, self._path(url), headers=_named(headers)))
+
+    async def send_async(self, url: str, *, method: str, headers: dict[str, str]) -> Answer:
+        commits = _commits()
+        # Where the connections of an async test are.
+        await sync_to_async(commits.__enter__)()
+        try:
+            response = await _AsyncClient().generic(
+                method, self._path(url), headers=_named(headers)
+            )
+        finally:
+            await sync_to_async(commits.__exit__)(None, None, None)
+        return Answer(response)
+
+    def _path(self, url: str) -> str:
+        return url.removeprefix(self.base) or '/'
+
+
+class _AsyncClient(AsyncClient):  # type: ignore[misc]
+    """Has the host that it is given, and not its own before it."""
+
+    async def request(self, **request: Any) -> Any:
+        request['headers'] = [*dict(request['headers']).items()]
+        return await super().request(**request)
+
+
+def _named(headers: dict[str, str]) -> dict[str, str]:
+    return {**HOST.headers, **headers}
+
+
+@contextmanager
+def _commits() -> Iterator[None]:
+    """What is given to `on_commit` is called at the end, in the transaction of
+    the test as well."""
+    with ExitStack() as stack:
+        for alias in connections:
+            if connections[alias].in_atomic_block:   # the test's
+                stack.enter_context(TestCase.captureOnCommitCallbacks(using=alias, execute=True))
+        yield

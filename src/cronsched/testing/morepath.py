@@ -8,6 +8,7 @@ Example::
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -17,7 +18,7 @@ from cronsched.morepath.blank import blank_at
 from cronsched.morepath.bound import ApplicationBoundCronjobs
 from cronsched.scheduler.site import site_of
 from cronsched.testing.isolation import base_of, isolated, reach, registries_of
-from cronsched.testing.target import Found
+from cronsched.testing.target import Answer, Found
 
 __all__ = ['MorepathTarget']
 
@@ -57,11 +58,14 @@ class MorepathTarget:
         for registry in registries_of(self.app):
             registry.cronjob_threads = StartedHere()
 
-    def send(self, url: str, *, method: str, headers: dict[str, str]) -> Any:
+    def send(self, url: str, *, method: str, headers: dict[str, str]) -> Answer:
         request = blank_at(self.base, url.removeprefix(self.base) or '/')
         request.environ['REMOTE_ADDR'] = '127.0.0.1'
         request.method = method
         request.headers.update(headers)
         response = request.get_response(self.app)
         response.body   # noqa: B018 (read to its end, as a server would)
-        return response
+        return Answer(response)
+
+    async def send_async(self, url: str, *, method: str, headers: dict[str, str]) -> Answer:
+        return await asyncio.to_thread(self.send, url, method=method, headers=headers)

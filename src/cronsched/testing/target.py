@@ -7,8 +7,7 @@ Example::
         found = target.found('/')
         target.send(found.url_of(job), method='POST', headers=...)
 
-A framework brings one more `Target`; see `cronsched.testing.morepath`, and
-`cronsched.testing.django`.
+A framework brings one more `Target`, or is found by `cronsched.testing.targets`.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from cronsched.base.keys import Secret
 from cronsched.jobs.settings import Settings
 from cronsched.scheduler.site import Site
 
-__all__ = ['ANYWHERE', 'DJANGO', 'Found', 'Target', 'settings_for']
+__all__ = ['ANYWHERE', 'DJANGO', 'Answer', 'Found', 'Target', 'settings_for']
 
 #: Where a test reaches an application that does not say where it is.
 ANYWHERE: Final = 'http://localhost'
@@ -42,9 +41,17 @@ class Found:
     url_of: Callable[[Any], str]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one request: a response, which has `status_code`, `headers`,
+    and its bytes as `body` or `content`; and what the application raised."""
+
+    response: Any = None
+    error: Exception | None = None
+
+
 class Target(Protocol):
-    """See the module. A response has `status_code`, `headers`, and its bytes
-    as `body` or `content`."""
+    """See the module."""
 
     @property
     def settings(self) -> Settings: ...
@@ -62,9 +69,12 @@ class Target(Protocol):
     def end(self) -> None:
         """A process has ended: nothing is started."""
 
-    def send(self, url: str, *, method: str, headers: dict[str, str]) -> Any:
-        """What the application answers to one request. What it raises goes
-        through to the caller."""
+    def send(self, url: str, *, method: str, headers: dict[str, str]) -> Answer:
+        """What the application answers to one request. What it raises without
+        an answer may go through to the caller."""
+
+    async def send_async(self, url: str, *, method: str, headers: dict[str, str]) -> Answer:
+        """The same in the loop that runs."""
 
 
 def settings_for(settings: Settings, directory: str) -> Settings:

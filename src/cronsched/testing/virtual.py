@@ -24,9 +24,10 @@ from typing import Any, Final
 from cronsched._cronsched import Delivery, Event, Scheduler
 from cronsched.jobs.settings import Settings
 from cronsched.scheduler.process import Service
+from cronsched.testing.target import Answer
 from cronsched.web.receive import OUTCOME_HEADER
 
-__all__ = ['Answer', 'Deliverer', 'VirtualService']
+__all__ = ['Deliverer', 'VirtualService']
 
 NS: Final = 1_000_000_000
 LONGEST_NS: Final = 86_400 * NS   # what a float of seconds says to the nanosecond
@@ -36,53 +37,48 @@ MOST_EVENTS: Final = 1024
 Freeze = Callable[[datetime], AbstractContextManager[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of one attempt; `error` is what the application raised."""
+def outcome_of(answer: Answer) -> str:
+    """What the view says of the run."""
+    return '' if answer.response is None else answer.response.headers.get(OUTCOME_HEADER) or ''
 
-    response: Any = None
-    error: Exception | None = None
 
-    @property
-    def status(self) -> int:
-        return 500 if self.response is None else int(self.response.status_code)
+def status_of(answer: Answer) -> int:
+    return 500 if answer.response is None else int(answer.response.status_code)
 
-    @property
-    def outcome(self) -> str:
-        """What the view says of the run."""
-        return '' if self.response is None else self.response.headers.get(OUTCOME_HEADER, '')
 
-    @property
-    def detail(self) -> str:
-        if self.response is None:
-            return f'{type(self.error).__name__}: {self.error}'
-        body: bytes = getattr(self.response, 'body', b'') or getattr(self.response, 'content', b'')
-        return body[:DETAIL_SIZE].decode(errors='replace')
+def detail_of(answer: Answer) -> str:
+    if answer.error is not None:
+        return f'{type(answer.error).__name__}: {answer.error}'
+    body: bytes = (
+        getattr(answer.response, 'body', b'') or getattr(answer.response, 'content', b'')
+    )
+    return body[:DETAIL_SIZE].decode(errors='replace')
 
-    def retry_after(self, now: float) -> int | None:
-        """Seconds, from either form of the header."""
-        said = '' if self.response is None else self.response.headers.get('Retry-After', '')
-        if said.isdecimal():
-            return int(said)
-        try:
-            return max(int(parsedate_to_datetime(said).timestamp() - now), 0)
-        except ValueError:
-            return None
+
+def retry_after(answer: Answer, now: float) -> int | None:
+    """Seconds, from either form of the header."""
+    said = '' if answer.response is None else answer.response.headers.get('Retry-After') or ''
+    if said.isdecimal():
+        return int(said)
+    try:
+        return max(int(parsedate_to_datetime(said).timestamp() - now), 0)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class Deliverer:
     """Delivers by the `send` of a `Target`."""
 
-    send: Callable[..., Any]
+    send: Callable[..., Answer]
     freeze: Freeze | None = None
 
     def __call__(self, delivery: Delivery, now: float) -> Answer:
         with self.frozen(now):
             try:
-                return Answer(self.send(
+                return self.send(
                     delivery.url, method=delivery.method, headers=delivery.headers
-                ))
+                )
             except Exception as error:
                 return Answer(error=error)
 
@@ -175,10 +171,10 @@ class VirtualService(Service):
         else:
             self.native.complete(
                 run,
-                answer.status,
-                retry_after=answer.retry_after(self.now),
-                outcome=answer.outcome,
-                detail=answer.detail,
+                status_of(answer),
+                retry_after=retry_after(answer, self.now),
+                outcome=outcome_of(answer),
+                detail=detail_of(answer),
                 took=took,
             )
 

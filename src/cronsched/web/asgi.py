@@ -24,10 +24,11 @@ from cronsched.web.execution import CronRun, Execution, TimedOut
 from cronsched.web.host import Answer, Answered, Host
 from cronsched.web.receive import accept
 from cronsched.web.threads import in_thread, in_worker
+from cronsched.web.wsgi import ANSWERED_BY
 
 __all__ = [
-    'Beginning', 'await_job', 'execute', 'limited', 'make_asgi', 'may_be_raised', 'name_of',
-    'serve', 'without_credentials',
+    'THROW_ERRORS', 'Beginning', 'await_job', 'execute', 'limited', 'make_asgi', 'may_be_raised',
+    'name_of', 'serve', 'without_credentials',
 ]
 
 log = logging.getLogger('cronsched')
@@ -38,6 +39,9 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CREDENTIALS = frozenset((b'cookie', b'authorization'))
+
+#: By this extension of the scope a test asks for the errors themselves.
+THROW_ERRORS = 'cronsched.throw_errors'
 
 # A loop keeps only weak references to its tasks.
 _tasks: set[asyncio.Task[Any]] = set()
@@ -60,6 +64,7 @@ def make_asgi(
                 beginning.begin_soon()
         await application(scope, receive, send)
 
+    vars(with_jobs)[ANSWERED_BY] = host
     return with_jobs
 
 
@@ -172,7 +177,7 @@ async def serve(
         raise error   # a server bears it; in a task of a middleware it ends the loop
     await _send(answer, send)
     if error is not None:
-        if raises and may_be_raised(error):
+        if may_be_raised(error) and (raises or THROW_ERRORS in scope.get('extensions', ())):
             raise error
         log.error('%s of %s failed', name, host.application_id, exc_info=error)
 

@@ -88,6 +88,7 @@ class Cron:
         self._jobs: dict[str, Job] = {}
         self._site: Site | None = None
         self._rest_until = 0.0   # by the monotonic clock
+        self._served: Any = None   # the application that has the jobs, for tests
 
     # -- jobs ------------------------------------------------------
 
@@ -171,14 +172,16 @@ class Cron:
     def wsgi(self, application: Application) -> Application:
         """The application, with its jobs answered before it is asked."""
         self._serve(has_loop=False)
-        return make_wsgi(application, self, self.prefix, self._begin)
+        self._served = served = make_wsgi(application, self, self.prefix, self._begin)
+        return served
 
     def asgi(self, application: Any) -> Any:
         """The same for ASGI; also `lifespan` and `websocket` are passed on."""
         from cronsched.web.asgi import make_asgi  # others need not load asyncio
 
         self._serve(has_loop=True)
-        return make_asgi(application, self, self.prefix, self._begin)
+        self._served = make_asgi(application, self, self.prefix, self._begin)
+        return self._served
 
     def dashboard(self, *, auth: Any = None, **options: Any) -> Mounted:
         """Pages about its jobs and their runs: `.wsgi` and `.asgi` are

@@ -21,7 +21,10 @@ from cronsched.web.execution import Execution
 from cronsched.web.host import Answer, Answered, Host
 from cronsched.web.receive import accept
 
-__all__ = ['CREDENTIALS', 'Application', 'make_wsgi', 'name_of', 'remove_credentials']
+__all__ = [
+    'ANSWERED_BY', 'CREDENTIALS', 'THROW_ERRORS', 'Application', 'make_wsgi', 'name_of',
+    'remove_credentials',
+]
 
 log = logging.getLogger('cronsched')
 
@@ -30,6 +33,12 @@ StartResponse: TypeAlias = Callable[..., Any]
 Application: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 CREDENTIALS: Final = ('HTTP_COOKIE', 'HTTP_AUTHORIZATION')
+
+#: By this a test asks for the errors themselves (WebTest does as well).
+THROW_ERRORS: Final = 'x-wsgiorg.throw_errors'
+
+#: The attribute of the application that names its host.
+ANSWERED_BY: Final = 'cronsched'
 
 
 def make_wsgi(
@@ -48,6 +57,7 @@ def make_wsgi(
             seen = process_id()
         return application(environ, start_response)
 
+    vars(with_jobs)[ANSWERED_BY] = host
     return with_jobs
 
 
@@ -78,8 +88,8 @@ def _answer(host: Host, name: str, environ: Environ) -> Answer:
     try:
         _execute(execution)
     except Exception:
-        if execution.outcome is None:   # whoever settles is to see it
-            raise
+        if execution.outcome is None or environ.get(THROW_ERRORS):
+            raise   # whoever settles, or a test, is to see it
         log.error('%s of %s failed', name, host.application_id, exc_info=True)
     return execution.answer
 
