@@ -42,7 +42,7 @@ from cronsched.jobs.job import Job
 from cronsched.web import cron as web
 from cronsched.web import functions
 from cronsched.web.execution import Execution
-from cronsched.web.host import Answer, Answered, Diagnosis
+from cronsched.web.host import Answer, Answered
 from cronsched.web.receive import accept
 from cronsched.web.wsgi import CREDENTIALS, name_of
 
@@ -56,12 +56,23 @@ __all__ = ['Cron', 'FlaskHost']
 EXTENSION: Final = 'cronsched'
 SETTING: Final = 'CRONSCHED_'
 
+NOT_OURS: Final = 'call cron.init_app(app) on the application that is served, with its prefix'
+BASE_URL: Final = "set CRONSCHED_BASE_URL to where the server is reached, 'http://127.0.0.1:8000'"
+
 TOLD: Final = {
-    'login': 'register cron.init_app(app) before the extension that asks for a login',
-    'refused': 'exempt /cronjobs/ from what answers 403 before Flask',
-    'host': 'set CRONSCHED_PUBLIC_URL to a host that TRUSTED_HOSTS allows',
+    # Hooks of Flask come after ours, unless they were put before all others.
+    'login': 'let {prefix}/ pass in the WSGI middleware that asks for a login, or call '
+             'cron.init_app(app) after what puts its hook first',
+    'refused': 'let {prefix}/ pass in the WSGI middleware that answers 403, or call '
+               'cron.init_app(app) after what puts its hook first',
+    'host': 'set CRONSCHED_PUBLIC_URL to a host that the application expects',
     'redirect': "set CRONSCHED_PUBLIC_URL to the 'https://...' that visitors see",
-    'not_found': 'call cron.init_app(app) on the application that is served, with its prefix',
+    'not_found': NOT_OURS,
+    'elsewhere': NOT_OURS,
+    'application': 'give each application its own CRONSCHED_APPLICATION_ID',
+    'secret': 'set the same CRONSCHED_STATE_DIRECTORY in both, or the same CRONSCHED_SECRET',
+    'unreached': BASE_URL,
+    'not_http': BASE_URL,
 }
 
 
@@ -110,6 +121,7 @@ class FlaskHost(web.Cron):
     """The jobs of a `Cron` in one application: `app.extensions['cronsched']`."""
 
     has_loop = True
+    words = TOLD
 
     def __init__(self, cron: Cron, app: Flask) -> None:
         config = {
@@ -123,9 +135,6 @@ class FlaskHost(web.Cron):
         )
         self._jobs = cron._jobs   # also those that are decorated later
         self.implicit_id = name is None
-
-    def told(self, diagnosis: Diagnosis) -> str:
-        return TOLD.get(diagnosis.kind, '')
 
     def front(self, application: Callable[..., Iterable[bytes]]) -> Any:
         """What a request for a job carries is taken away before Flask opens a

@@ -36,7 +36,7 @@ from cronsched.base.forks import process_id
 from cronsched.web import cron as web
 from cronsched.web import functions
 from cronsched.web.execution import attend
-from cronsched.web.host import Answer, Answered, Diagnosis
+from cronsched.web.host import Answer, Answered
 from cronsched.web.receive import accept
 from cronsched.web.wsgi import CREDENTIALS, name_of
 
@@ -59,10 +59,22 @@ TWEEN: Final = 'cronsched.pyramid.tween_factory'
 TRANSACTION: Final = 'pyramid_tm.tm_tween_factory'
 WORDS: Final = {'true': True, 'false': False, 'none': None}
 
+NOT_OURS: Final = "write config.include('cronsched.pyramid') before routes that take every path"
+BASE_URL: Final = 'write cronsched.base_url = http://127.0.0.1:8000'
+
 TOLD: Final = {
-    'not_found': "write config.include('cronsched.pyramid') before routes that take every path",
-    'redirect': "set cronsched.public_url to the 'https://...' that visitors see",
+    'not_found': NOT_OURS,
+    'elsewhere': NOT_OURS,
+    'method': NOT_OURS,
+    'redirect': 'write cronsched.public_url = https://..., as visitors see it, and let the '
+                'middleware believe X-Forwarded-Proto',
     'host': 'set cronsched.public_url to the host that the application expects',
+    'login': 'let {prefix}/ pass in the tween or middleware that asks for a login',
+    'refused': 'let {prefix}/ pass in the tween or middleware that answers 403',
+    'application': 'give each application its own cronsched.application_id',
+    'secret': 'write the same cronsched.state_directory for both, or the same cronsched.secret',
+    'unreached': BASE_URL,
+    'not_http': BASE_URL,
 }
 
 
@@ -92,6 +104,7 @@ class PyramidHost(web.Cron):
     """The jobs of an application: `config.registry.cronsched`."""
 
     has_loop = False
+    words = TOLD
 
     def __init__(self, config: Any) -> None:
         given = {
@@ -110,9 +123,6 @@ class PyramidHost(web.Cron):
             prefix=prefix, timezone=timezone, **given,
         )
         self.implicit_id = name is None
-
-    def told(self, diagnosis: Diagnosis) -> str:
-        return TOLD.get(diagnosis.kind, '')
 
 
 def includeme(config: Any) -> None:

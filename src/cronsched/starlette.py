@@ -31,7 +31,6 @@ from cronsched.base.forks import process_id
 from cronsched.web import cron as web
 from cronsched.web.asgi import Beginning, execute, name_of, serve
 from cronsched.web.execution import Execution
-from cronsched.web.host import Diagnosis
 
 with requires('starlette'):
     from starlette.applications import Starlette
@@ -44,13 +43,16 @@ __all__ = ['Cron', 'JobsRoute']
 NO_MATCH: Final[tuple[Match, dict[str, Any]]] = (Match.NONE, {})
 FULL_MATCH: Final[tuple[Match, dict[str, Any]]] = (Match.FULL, {})
 
+NOT_OURS: Final = 'call cron.mount(app) on the application that is served'
+
 TOLD: Final = {
     'redirect': "set public_url='https://...' and let the server trust X-Forwarded-Proto "
                 "(--forwarded-allow-ips)",
     'host': 'set public_url to a host that TrustedHostMiddleware allows',
-    'login': 'let /cronjobs/ pass in the middleware that asks for a login',
-    'refused': 'let /cronjobs/ pass in the middleware that answers 403',
-    'not_found': 'call cron.mount(app) on the application that is served',
+    'login': 'let {prefix}/ pass in the middleware that asks for a login',
+    'refused': 'let {prefix}/ pass in the middleware that answers 403',
+    'not_found': NOT_OURS,
+    'elsewhere': NOT_OURS,
 }
 
 
@@ -58,6 +60,7 @@ class Cron(web.Cron):
     """See the module. Arguments are those of `cronsched.Cron`."""
 
     has_loop = True
+    words = TOLD
 
     def mount(self, app: Starlette) -> None:
         """Answer the jobs in `app`, also those that are decorated later, and
@@ -68,9 +71,6 @@ class Cron(web.Cron):
 
     def _route(self, app: Starlette) -> JobsRoute:
         return JobsRoute(self)
-
-    def told(self, diagnosis: Diagnosis) -> str:
-        return TOLD.get(diagnosis.kind, '')
 
 
 class JobsRoute(BaseRoute):

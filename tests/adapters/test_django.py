@@ -304,7 +304,8 @@ def test_w006_a_worker_that_gunicorn_would_end(written, arguments, told, tmp_pat
     ('not_found', '', {}, "include('cronsched.django.urls')"),
     ('error', '', {'FORCE_SCRIPT_NAME': '/shop'}, 'SCRIPT_NAME'),
     ('error', '', {}, ''),
-    ('secret', '', {}, ''),
+    ('secret', '', {}, "'STATE_DIRECTORY'"),
+    ('no_answer', '', {}, ''),
 ])
 def test_what_stands_in_the_way_is_told_in_the_words_of_django(kind, location, changed, says):
     with site(**changed):

@@ -73,11 +73,29 @@ def _error(diagnosis: Diagnosis, prefix: str) -> str:
     return ''
 
 
+def _application(diagnosis: Diagnosis, prefix: str) -> str:
+    return "write CRONSCHED = {'APPLICATION_ID': ...} in one of the two projects"
+
+
+def _secret(diagnosis: Diagnosis, prefix: str) -> str:
+    return "write the same CRONSCHED = {'STATE_DIRECTORY': ...} for both, or the same 'SECRET'"
+
+
+def _unreached(diagnosis: Diagnosis, prefix: str) -> str:
+    return "write CRONSCHED = {'BASE_URL': 'http://127.0.0.1:8000'}"
+
+
 WORDS: Final[dict[str, Callable[[Diagnosis, str], str]]] = {
     'redirect': _redirect,
     'login': _login,
     'host': _host,
     'refused': _refused,
     'not_found': _not_found,
+    'elsewhere': _not_found,
+    'method': _not_found,
+    'application': _application,
+    'secret': _secret,
+    'unreached': _unreached,
+    'not_http': _unreached,
     'error': _error,
 }

@@ -70,6 +70,10 @@ class Cron:
     #: Whether `async def` is awaited; None until the application tells.
     has_loop: bool | None = None
 
+    #: By kind of diagnosis: what to write, where the framework has its own
+    #: words for it.
+    words: Mapping[str, str] = MappingProxyType({})
+
     #: What a job's function may take.
     arguments: functions.Arguments = 'zero or one'
 
@@ -165,7 +169,7 @@ class Cron:
         return f'{self.prefix}/{quote(job, safe="")}'
 
     def told(self, diagnosis: Diagnosis) -> str:
-        return ''
+        return self.words.get(diagnosis.kind, '').format(prefix=self.prefix)
 
     # -- start and stop -------------------------------------------------------
 
