@@ -18,7 +18,8 @@ Jobs are answered by one route, in front of all others: middlewares are around
 a job, as around every request, and one that asks for a login must let
 `/cronjobs/` pass. An `async def` job is awaited in the application's own loop
 and ended at its `timeout`; a client that goes away does not end it. No
-lifespan is needed, so an application that is mounted in another has jobs too.
+lifespan is needed, so an application that is mounted in another has jobs too:
+`cron.mount(app, path='/where/it/is/mounted')`.
 Needs an asyncio loop, and Starlette 0.46 or later.
 """
 
@@ -30,6 +31,7 @@ from cronsched.base.extras import requires
 from cronsched.base.forks import process_id
 from cronsched.web import cron as web
 from cronsched.web.asgi import Beginning, execute, name_of, serve
+from cronsched.web.cron import check_prefix
 from cronsched.web.execution import Execution
 
 with requires('starlette'):
@@ -43,7 +45,10 @@ __all__ = ['Cron', 'JobsRoute']
 NO_MATCH: Final[tuple[Match, dict[str, Any]]] = (Match.NONE, {})
 FULL_MATCH: Final[tuple[Match, dict[str, Any]]] = (Match.FULL, {})
 
-NOT_OURS: Final = 'call cron.mount(app) on the application that is served'
+NOT_OURS: Final = (
+    'call cron.mount(app) on the application that is served; for one that is mounted in it, '
+    "cron.mount(app, path='/where')"
+)
 
 TOLD: Final = {
     'redirect': "set public_url='https://...' and let the server trust X-Forwarded-Proto "
@@ -62,12 +67,20 @@ class Cron(web.Cron):
     has_loop = True
     words = TOLD
 
-    def mount(self, app: Starlette) -> None:
+    #: Where the application is mounted in the one that is served.
+    mounted_at = ''
+
+    def mount(self, app: Starlette, path: str = '') -> None:
         """Answer the jobs in `app`, also those that are decorated later, and
-        start them in the process that serves it. Raises `CronError`."""
+        start them in the process that serves it. `path` is where `app` is
+        mounted in another application, if it is. Raises `CronError`."""
+        self.mounted_at = check_prefix(path) if path else ''
         app.router.routes.insert(0, self._route(app))
         self._served = app
         self._serve(has_loop=True)
+
+    def url_of(self, job: str) -> str:
+        return self.mounted_at + super().url_of(job)
 
     def _route(self, app: Starlette) -> JobsRoute:
         return JobsRoute(self)

@@ -48,22 +48,24 @@ class AsgiTarget:
         return lent(self.hosts.values())
 
     def found(self, path: str) -> Found:
-        host, path = self._host_at(path)
-        return found(host, self.base + path)
+        host, address = self._host_at(path)
+        return found(host, address)
 
     def _host_at(self, path: str) -> tuple[Cron, str]:
+        """The jobs there, and their address."""
         path = path.rstrip('/')
         if path not in self.hosts:
             known = ', '.join(repr(each or '/') for each in self.hosts)
             raise LookupError(f'no jobs are mounted at {path or "/"!r}, but at {known}')
-        return self.hosts[path], path
+        host = self.hosts[path]
+        return host, self.base + path.removesuffix(below(host))
 
     def start(self, path: str) -> None:
         if self._served is None:
             self._served = Served(self.app)
-        host, path = self._host_at(path)
+        host, address = self._host_at(path)
         if host.jobs:
-            start.start(host, self.base + path)
+            start.start(host, address)
 
     def end(self) -> None:
         for host in self.hosts.values():
@@ -108,6 +110,8 @@ class AsgiTarget:
         self, url: str, method: str, headers: dict[str, str], state: dict[str, Any]
     ) -> dict[str, Any]:
         parts, root = urlsplit(url), urlsplit(self.base).path
+        if '' in self.hosts:   # it may be mounted in another, which is not here
+            root += below(self.hosts[''])
         sent = {'Host': parts.netloc, **name_of(next(iter(self.hosts.values()))), **headers}
         return {
             'type': 'http', 'asgi': {'version': '3.0', 'spec_version': '2.3'},
@@ -119,6 +123,11 @@ class AsgiTarget:
                         for name, text in sent.items()],
             'state': dict(state), 'extensions': {THROW_ERRORS: {}},
         }
+
+
+def below(host: Cron) -> str:
+    """Where the application says that it is mounted; it is part of its URLs."""
+    return getattr(host, 'mounted_at', '')
 
 
 def _response(sent: list[Any]) -> Response | None:

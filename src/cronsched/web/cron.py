@@ -44,7 +44,7 @@ from cronsched.web.wsgi import Application, make_wsgi
 if TYPE_CHECKING:
     from cronsched.web.dashboard import Mounted
 
-__all__ = ['Cron', 'make_job']
+__all__ = ['Cron', 'check_prefix', 'make_job']
 
 log = logging.getLogger('cronsched')
 
@@ -86,7 +86,7 @@ class Cron:
         **given: Any,
     ) -> None:
         self.name = _check_id(name)
-        self.prefix = _check_prefix(prefix)
+        self.prefix = check_prefix(prefix)
         self.timezone = timezone
         self.settings: Settings = settings.read(given)
         self._jobs: dict[str, Job] = {}
@@ -269,7 +269,8 @@ def _check_id(name: object) -> str | None:
     return name
 
 
-def _check_prefix(prefix: object) -> str:
+def check_prefix(prefix: object) -> str:
+    """A path without a slash at its end. Raises `ConfigurationError`."""
     if not isinstance(prefix, str) or not prefix.startswith('/') or prefix.rstrip('/') == '':
         raise ConfigurationError(
             f"prefix={prefix!r}: write a path like '/cronjobs'", field='prefix'
