@@ -107,6 +107,20 @@ def serving(command: str, project: Path):
         server.stop()
 
 
+def check_one_process_of_a_reloader_starts(command: str, project: Path, file: str) -> None:
+    """Its child does, also the next one, when that file has changed."""
+    with serving(command, project) as server:
+        wait_for(lambda: len(server.runs('tick')) >= 3, PATIENCE)
+        first = server.owners()
+        with (project / file).open('a') as source:
+            source.write('\n# changed\n')
+        wait_for(lambda: len(server.owners()) == 2, PATIENCE)
+        wait_for(lambda: len(server.runs('tick')) >= 6, PATIENCE)
+    assert len(first) == 1
+    assert server.process.pid not in server.owners()    # the parent serves nobody
+    assert max(Counter(server.runs('tick')).values()) == 1
+
+
 def check_each_second_is_run_once(command: str, project: Path, jobs: tuple[str, ...]) -> None:
     """Without a visitor, and also when the process that fires is killed."""
     with serving(command, project) as server:

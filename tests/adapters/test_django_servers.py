@@ -6,12 +6,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
-from example_server import PATIENCE, check_each_second_is_run_once, environment, serving
-from servers import wait_for
+from example_server import (
+    check_each_second_is_run_once,
+    check_one_process_of_a_reloader_starts,
+    environment,
+)
 
 EXAMPLE = Path(__file__).parent.parent.parent / 'examples' / 'django'
 
@@ -44,16 +46,7 @@ def test_each_second_is_run_once_also_when_who_fires_is_killed(name, project):
 
 
 def test_only_one_process_of_a_reloader_starts(project):
-    with serving(SERVERS['runserver'], project) as server:
-        wait_for(lambda: len(server.runs('tick')) >= 3, PATIENCE)
-        first = server.owners()
-        with (project / 'shop' / 'urls.py').open('a') as file:
-            file.write('\n# changed\n')
-        wait_for(lambda: len(server.owners()) == 2, PATIENCE)
-        wait_for(lambda: len(server.runs('tick')) >= 6, PATIENCE)
-    assert len(first) == 1
-    assert server.process.pid not in server.owners()    # the parent serves nobody
-    assert max(Counter(server.runs('tick')).values()) == 1
+    check_one_process_of_a_reloader_starts(SERVERS['runserver'], project, 'shop/urls.py')
 
 
 # -- commands -----------------------------------------------------------------------

@@ -17,6 +17,7 @@ from sentry_sdk.integrations.flask import FlaskIntegration
 from cronsched._cronsched import sign_headers
 from cronsched.errors import ConfigurationError, DuplicateJobError, OptionError
 from cronsched.flask import Cron
+from cronsched.web import start
 
 SCHEDULED = int(time.time()) // 60 * 60
 
@@ -139,6 +140,29 @@ def test_it_is_found_under_host_matching_and_where_a_page_takes_every_path(cron)
 
     cron.init_app(app)
     assert outcome_of(call(app, 'digest')) == (200, 'ok')
+
+
+def test_a_hook_that_redirects_to_https_does_not_see_a_job(cron, app):
+    """As Flask-Talisman has it, whichever came first."""
+    app.before_request(lambda: flask.redirect(
+        flask.request.url.replace('http://', 'https://'), 301))
+    ran = []
+    cron.job('* * * * *', name='digest')(lambda: ran.append(1))
+    cron.init_app(app)
+    assert outcome_of(call(app, 'digest')) == (200, 'ok')
+    assert app.test_client().get('/page').status_code == 301
+    assert ran == [1]
+
+
+def test_a_slash_is_never_added_or_removed(cron, app):
+    """Flask redirects to a path with one where there is a rule for it."""
+    app.add_url_rule('/cronjobs/digest/', view_func=lambda: 'page', methods=['POST'])
+    ran = []
+    cron.job('* * * * *', name='digest')(lambda: ran.append(1))
+    cron.init_app(app)
+    assert outcome_of(call(app, 'digest')) == (200, 'ok')
+    assert call(app, 'digest', path='/cronjobs/digest/').status_code == 401
+    assert ran == [1]
 
 
 def test_it_may_be_added_after_the_first_request_and_be_mounted(cron, app):
@@ -291,6 +315,7 @@ def test_a_test_client_sees_what_a_job_raises(cron, app):
 
 
 PROJECT = '''
+import time
 import flask
 from cronsched.flask import Cron
 
@@ -303,6 +328,7 @@ def digest():
 def create_app():
     app = flask.Flask('shop')
     cron.init_app(app)
+    app.cli.command('migrate')(lambda: time.sleep(1))   # as Flask-Migrate has one
     return app
 '''
 
@@ -327,7 +353,18 @@ def test_the_command_line_knows_the_ledger_of_the_application(tmp_path, own_dire
     assert 'digest' in done.stdout
 
 
-@pytest.mark.parametrize('command', [['routes'], ['shell', '--help']])
+def test_in_a_test_of_the_application_nothing_starts(cron, app, monkeypatch, own_directories):
+    monkeypatch.delenv('CRONSCHED_ENABLED')
+    cron.job('* * * * * *')(lambda: None)
+    cron.init_app(app)
+    assert app.test_client().get('/').status_code == 404
+    assert not start.is_started('shop')
+    assert list((own_directories / 'state').iterdir()) == []
+
+
+@pytest.mark.parametrize('command', [
+    ['routes'], ['shell', '--help'], ['migrate'],
+])
 def test_commands_that_serve_nobody_start_nothing(tmp_path, own_directories, command):
     done = flask_command(tmp_path, *command)
     assert done.returncode == 0, done.stderr

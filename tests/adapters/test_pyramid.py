@@ -6,17 +6,22 @@ import importlib
 import logging
 import textwrap
 import time
+from contextlib import nullcontext
 
 import pytest
+import sentry_sdk.transport
 from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationConflictError
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
+from sentry_sdk.integrations.dedupe import DedupeIntegration
+from sentry_sdk.integrations.pyramid import PyramidIntegration
 from webtest import TestApp as Client
 
 from cronsched._cronsched import sign_headers
 from cronsched.errors import ConfigurationError, ExpressionError, OptionError
 from cronsched.pyramid import cronjob
+from cronsched.web import start
 
 SCHEDULED = int(time.time()) // 60 * 60
 
@@ -28,11 +33,14 @@ def config():
     return config
 
 
+def signed(config, name, scheduled=SCHEDULED):
+    key = config.registry.cronsched.site.key('shop')
+    return sign_headers('shop', name, scheduled, key=key, now=int(time.time()), attempt=1)
+
+
 def call(config, app, name, scheduled=SCHEDULED):
     host = config.registry.cronsched
-    headers = sign_headers(
-        'shop', name, scheduled, key=host.site.key('shop'), now=int(time.time()), attempt=1
-    )
+    headers = signed(config, name, scheduled)
     return Client(app).post(host.url_of(name), headers=headers, expect_errors=True)
 
 
@@ -146,6 +154,89 @@ def test_permissions_and_csrf_tokens_are_not_asked_for(config):
     config.set_default_csrf_options(require_csrf=True)
     config.add_cronjob(lambda: None, '* * * * *', name='daily', timezone='UTC')
     assert outcome_of(call(config, config.make_wsgi_app(), 'daily')) == (200, 'ok')
+
+
+def test_a_slash_is_never_added_or_removed(config):
+    """Pyramid redirects to a path with one, where a view for 404 says so."""
+    ran = []
+    config.add_notfound_view(lambda request: HTTPNotFound(), append_slash=True)
+    config.add_route('page', '/cronjobs/daily/')
+    config.add_view(lambda request: Response('page'), route_name='page')
+    config.add_cronjob(lambda: ran.append(1), '* * * * *', name='daily', timezone='UTC')
+    app = config.make_wsgi_app()
+    assert outcome_of(call(config, app, 'daily')) == (200, 'ok')
+    assert Client(app).post('/cronjobs/daily/', expect_errors=True).status_int == 401
+    assert ran == [1]
+
+
+def test_it_is_found_where_the_server_has_a_script_name(config):
+    links = []
+    config.add_cronjob(
+        lambda run: links.append(run.request.application_url), '* * * * *', name='daily',
+        timezone='UTC',
+    )
+    app = config.make_wsgi_app()
+    headers = signed(config, 'daily')
+    reply = Client(app, extra_environ={'SCRIPT_NAME': '/shop'}).post(
+        '/shop/cronjobs/daily', headers=headers)
+    assert outcome_of(reply) == (200, 'ok')
+    assert links == ['http://localhost/shop']
+
+
+def test_what_is_to_be_done_at_the_end_of_a_request_is_done(config):
+    """So a connection that a request has opened is closed."""
+    told = []
+
+    def daily(run):
+        run.request.add_finished_callback(lambda request: told.append('closed'))
+        run.request.add_response_callback(lambda request, response: told.append('answered'))
+
+    config.add_cronjob(daily, '* * * * *', timezone='UTC')
+    assert outcome_of(call(config, config.make_wsgi_app(), 'daily')) == (200, 'ok')
+    assert told == ['answered', 'closed']
+
+
+def test_in_a_test_of_the_application_nothing_starts(monkeypatch, own_directories):
+    monkeypatch.delenv('CRONSCHED_ENABLED')
+    config = Configurator(settings={'cronsched.application_id': 'shop'})
+    config.include('cronsched.pyramid')
+    config.add_cronjob(lambda: None, '* * * * * *', name='tick', timezone='UTC')
+    app = config.make_wsgi_app()
+    assert Client(app).get('/', expect_errors=True).status_int == 404
+    assert not start.is_started('shop')
+    assert list((own_directories / 'state').iterdir()) == []
+
+
+class Nowhere(sentry_sdk.transport.Transport):
+    def capture_envelope(self, envelope):
+        pass
+
+
+@pytest.mark.filterwarnings('ignore:.*pkg_resources')   # Sentry asks it for versions
+@pytest.mark.parametrize('handled', [False, True])
+def test_sentry_hears_of_an_exception_once(config, handled):
+    events = []
+
+    def breaks():
+        raise LookupError('no recipients')
+
+    sentry_sdk.init(
+        dsn='http://key@127.0.0.1:1/1', integrations=[PyramidIntegration(), DedupeIntegration()],
+        transport=Nowhere, before_send=lambda event, hint: events.append(event) or event,
+        default_integrations=False,
+    )
+    try:
+        if handled:   # a page for errors
+            config.add_exception_view(
+                lambda error, request: Response('sorry', 500), context=LookupError)
+        config.add_cronjob(breaks, '* * * * *', timezone='UTC')
+        app = config.make_wsgi_app()
+        with nullcontext() if handled else pytest.raises(LookupError):
+            call(config, app, 'breaks')
+    finally:
+        sentry_sdk.init()
+    assert [event['exception']['values'][-1]['type'] for event in events] == ['LookupError']
+    assert [state for state, _ in states(config)] == ['failed']
 
 
 @pytest.mark.parametrize('answer', [
