@@ -217,7 +217,7 @@ class Pooler:
 [pgbouncer]
 listen_port = {PORT}
 unix_socket_dir = {self.directory}
-auth_type = any
+auth_type = trust
 auth_file = {self.directory}/users
 pool_mode = transaction
 default_pool_size = 3
@@ -242,7 +242,7 @@ logfile = {self.directory}/log
         return urlunsplit(parts._replace(query=where))
 
     def close(self) -> None:
-        self._process.send_signal(signal.SIGINT)
+        self._process.terminate()
         self._process.wait(PATIENCE)
         shutil.rmtree(self.directory, ignore_errors=True)
 
