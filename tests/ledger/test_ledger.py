@@ -50,10 +50,14 @@ STORES: dict[str, Callable[[Path], str]] = {
 }
 
 
-@pytest.fixture(params=[
+# A pooler is slow to look through, and changes nothing that a claim does.
+PARAMETERS = [
     pytest.param(store, marks=pytest.mark.soak if store == 'pgbouncer' else ())
     for store in STORES
-])
+]
+
+
+@pytest.fixture(params=PARAMETERS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return STORES[request.param](tmp_path)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_ledger import FIRST, MINUTE, STORES, ended, granted
+from test_ledger import FIRST, MINUTE, PARAMETERS, STORES, ended, granted
 
 from cronsched.ledger import (
     GONE,
@@ -27,7 +27,7 @@ DAY = 86400
 PLAN = Declared(Plan('0 3 * * *'), words='at 03:00')
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=PARAMETERS)
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
     ledger = open_ledger(STORES[request.param](tmp_path))
     yield ledger

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -35,6 +35,9 @@ class Wanted:
     oldest_first: bool = False
     limit: int = 100
     after: tuple[int, int] | None = None
+    states: tuple[str, ...] = ()
+    requested: bool | None = None
+    skip: int = 0
 
 
 def history(session: Session, wanted: Wanted) -> list[Row]:
@@ -56,15 +59,17 @@ def _rows(session: Session, wanted: Wanted) -> Found:
     named = [(f'j.{name} = %s', value) for name, value in (
         ('application_id', wanted.application_id), ('job', wanted.job)) if value is not None]
     names, equal = [name for name, _ in named], [value for _, value in named]
-    ordered = f'ORDER BY r.scheduled {order}, r.job_id LIMIT %s'
-    if not named or _too_many(session, names, equal, wanted.limit):
+    ordered = f'ORDER BY r.scheduled {order}, r.job_id LIMIT %s OFFSET %s'
+    end = wanted.skip + wanted.limit
+    if not named or _too_many(session, names, equal, end):
         return session.ask(
-            f'{COLUMNS}{FROM}{_where(names + where)}{ordered}', (*equal, *values, wanted.limit))
+            f'{COLUMNS}{FROM}{_where(names + where)}{ordered}',
+            (*equal, *values, wanted.limit, wanted.skip))
     # The newest of each job first, and then those of all.
     return session.ask(
         f'{COLUMNS}FROM cronsched.jobs AS j CROSS JOIN LATERAL (SELECT * FROM cronsched.runs AS r '
         f'{_where(["r.job_id = j.id", *where])}{ordered}) AS r {MEMBERS}{_where(names)}{ordered}',
-        (*values, wanted.limit, *equal, wanted.limit))
+        (*values, end, 0, *equal, wanted.limit, wanted.skip))
 
 
 def _too_many(session: Session, names: list[str], equal: list[str], limit: int) -> bool:
@@ -91,10 +96,33 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
     if wanted.until is not None:
         where.append('r.scheduled <= %s')
         values.append(math.floor(wanted.until))
+    if wanted.states:
+        where.append('r.state = ANY (%s::text[])')
+        values.append(list(wanted.states))
+    if wanted.requested is not None:
+        where.append('r.requested = %s')
+        values.append(wanted.requested)
     if wanted.after is not None:
         where.append('r.scheduled <= %s AND (r.scheduled < %s OR r.job_id > %s)')
         values += [wanted.after[0], *wanted.after]
     return where, values
+
+
+def histories(
+    session: Session, jobs: Iterable[tuple[str, str]], wanted: Wanted,
+) -> dict[tuple[str, str], list[Row]]:
+    found: dict[tuple[str, str], list[Row]] = {key: [] for key in jobs}
+    where, values = _conditions(wanted)
+    rows = session.ask(
+        f'{COLUMNS}FROM unnest(%s::text[], %s::text[]) AS k (application_id, job) '
+        'JOIN cronsched.jobs AS j ON j.application_id = k.application_id AND j.job = k.job '
+        'CROSS JOIN LATERAL (SELECT * FROM cronsched.runs AS r '
+        f'{_where(["r.job_id = j.id", *where])}ORDER BY r.scheduled DESC LIMIT %s) AS r '
+        f'{MEMBERS}ORDER BY j.id, r.scheduled DESC',
+        ([key[0] for key in found], [key[1] for key in found], *values, wanted.limit))
+    for row in rows:
+        found[row[:2]].append(row_of(row))
+    return found
 
 
 def latest(session: Session, application_id: str | None) -> dict[tuple[str, str], Row]:

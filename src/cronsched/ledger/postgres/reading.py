@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from cronsched.ledger.postgres import history
+from cronsched.ledger.postgres import history, standing
 from cronsched.ledger.postgres.connections import Rows
 from cronsched.ledger.postgres.history import Wanted
 from cronsched.ledger.postgres.looking import looked_at
@@ -18,6 +18,7 @@ from cronsched.ledger.values import (
     Application,
     Due,
     Executing,
+    Found,
     KnownJob,
     LedgerError,
     Owner,
@@ -25,8 +26,11 @@ from cronsched.ledger.values import (
     Pause,
     Row,
     Run,
+    Standing,
+    Tally,
     Total,
 )
+from cronsched.ledger.values import Wanted as WantedJobs
 
 __all__ = ['Reading']
 
@@ -132,9 +136,35 @@ class Reading:
         until: float | None = None,
         limit: int = 100,
         oldest_first: bool = False,
+        states: Collection[str] = (),
+        requested: bool | None = None,
+        skip: int = 0,
     ) -> list[Row]:
         return history.history(self._session, Wanted(
-            application_id, job, since, until, oldest_first, limit))
+            application_id, job, since, until, oldest_first, limit, None, tuple(states),
+            requested, skip))
+
+    def histories(
+        self,
+        jobs: Collection[tuple[str, str]],
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 100,
+    ) -> Mapping[tuple[str, str], list[Row]]:
+        return history.histories(
+            self._session, jobs, Wanted(since=since, until=until, limit=limit))
+
+    def tally(
+        self, application_id: str, job: str, *, since: int, until: int, step: int,
+    ) -> list[Tally]:
+        return standing.tally(self._session, application_id, job, since, until, step)
+
+    def find_jobs(self, wanted: WantedJobs) -> tuple[list[Found], int]:
+        return standing.find_jobs(self._session, wanted)
+
+    def standings(self) -> list[Standing]:
+        return standing.standings(self._session)
 
     def walk(
         self,
