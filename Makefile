@@ -14,7 +14,7 @@ VERSION := $(BIN)/python -c 'import cronsched; print(cronsched.__version__)'
 # A file is run by one of two processes; much of a test is waiting for others.
 PYTEST := $(BIN)/python -m pytest --dist=loadfile --tx='2*popen//python=$(BIN)/python -X dev'
 
-.PHONY: docs frameworks demo test test-c test-tsan test-python lint bench zones fuzz soak servers wheels build clean system
+.PHONY: docs frameworks demo test test-c test-tsan test-python lint bench zones fuzz soak fleet servers wheels build clean system
 
 demo: $(VENV)/.built
 	@$(BIN)/python examples/run.py
@@ -84,6 +84,10 @@ servers: build
 
 soak: build
 	@$(BIN)/python -m pytest -m soak -p no:cacheprovider tests
+
+# Several machines: the model in full, and the laboratory for MINUTES.
+fleet: build
+	@FLEET_MINUTES='$(or $(MINUTES),5)' $(BIN)/python -m pytest -m fleet -s -p no:cacheprovider tests/fleet
 
 # The adapters, with each version of their frameworks that is supported:
 # `make frameworks`, or `make frameworks FRAMEWORK=django`.
