@@ -159,20 +159,25 @@ static PyObject *sign_headers(PyObject *module, PyObject *arguments,
                               PyObject *keywords)
 {
     static char *names[] = {"application_id", "job", "scheduled", "key",
-                            "now", "attempt", NULL};
+                            "now", "attempt", "epoch", NULL};
     struct cs_sign_headers headers;
     struct cs_sign_request request;
     const char *application_id, *job, *key = NULL;
     long long scheduled, now = LLONG_MIN;
     Py_ssize_t key_size = 0;
     enum cs_status status;
+    long long epoch = 0;
     int attempt = 1;
 
     if (!PyArg_ParseTupleAndKeywords(
-            arguments, keywords, "ssL|$z#Li:sign_headers", names,
+            arguments, keywords, "ssL|$z#LiL:sign_headers", names,
             &application_id, &job, &scheduled, &key, &key_size, &now,
-            &attempt))
+            &attempt, &epoch))
         return NULL;
+    if (epoch < 0) {
+        PyErr_SetString(PyExc_ValueError, "an epoch is not negative");
+        return NULL;
+    }
     if (now == LLONG_MIN) {
         PyErr_SetString(PyExc_TypeError, "sign_headers() needs now=");
         return NULL;
@@ -184,7 +189,7 @@ static PyObject *sign_headers(PyObject *module, PyObject *arguments,
     }
     request = (struct cs_sign_request){application_id, job,
                                        (const uint8_t *)key, scheduled, now,
-                                       attempt};
+                                       attempt, (uint64_t)epoch};
     status = cs_sign(&request, &headers);
     if (status != CS_OK)
         return binding_raise_status(state_of(module), status, "not signed");
@@ -327,7 +332,7 @@ static PyMethodDef functions[] = {
     {"sign_headers", (PyCFunction)(void (*)(void))sign_headers,
      METH_VARARGS | METH_KEYWORDS,
      "sign_headers(application_id, job, scheduled, *, key=None, now,\n"
-     "             attempt=1)\n"
+     "             attempt=1, epoch=0)\n"
      "--\n\nThe headers of a request, by Standard Webhooks 1.0."},
     {"libraries", libraries, METH_NOARGS,
      "libraries($module, /)\n--\n\n"

@@ -3,6 +3,7 @@
  */
 #include "binding/binding.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdbool.h>
 
@@ -547,6 +548,116 @@ static PyObject *scheduler_owned(PyObject *self, PyObject *Py_UNUSED(ignored))
 }
 
 /* ------------------------------------------------------------------------ */
+/* What several machines share                                               */
+
+static PyObject *scheduler_share(PyObject *self, PyObject *argument)
+{
+    unsigned long long app = PyLong_AsUnsignedLongLong(argument);
+    enum cs_status status;
+
+    if (PyErr_Occurred())
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    status = cs_sched_share(sched_of(self), app);
+    Py_END_ALLOW_THREADS
+    return none_or_raise(self, status, "share");
+}
+
+static PyObject *scheduler_grant(PyObject *self, PyObject *arguments)
+{
+    unsigned long long app;
+    enum cs_status status;
+    long long epoch;
+
+    if (!PyArg_ParseTuple(arguments, "KL:grant", &app, &epoch))
+        return NULL;
+    if (epoch < 1) {
+        PyErr_SetString(PyExc_ValueError, "an epoch is from 1");
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    status = cs_sched_grant(sched_of(self), app, (uint64_t)epoch);
+    Py_END_ALLOW_THREADS
+    return none_or_raise(self, status, "grant");
+}
+
+static PyObject *scheduler_revoke(PyObject *self, PyObject *argument)
+{
+    unsigned long long app = PyLong_AsUnsignedLongLong(argument);
+    enum cs_status status;
+
+    if (PyErr_Occurred())
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    status = cs_sched_revoke(sched_of(self), app);
+    Py_END_ALLOW_THREADS
+    return none_or_raise(self, status, "revoke");
+}
+
+static PyObject *scheduler_valid(PyObject *self, PyObject *argument)
+{
+    double until = PyFloat_AsDouble(argument);
+    struct cs_mono at = {0};
+
+    if (PyErr_Occurred() || nanoseconds(until, "until", &at.ns) < 0)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    cs_sched_valid(sched_of(self), at);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+static PyObject *scheduler_monotonic(PyObject *self,
+                                     PyObject *Py_UNUSED(ignored))
+{
+    struct cs_mono now;
+
+    Py_BEGIN_ALLOW_THREADS
+    now = cs_sched_now(sched_of(self));
+    Py_END_ALLOW_THREADS
+    return PyFloat_FromDouble(seconds_of(now.ns));
+}
+
+static int append_apps(PyObject *list, const uint64_t *apps, size_t count)
+{
+    int result = 0;
+
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        PyObject *app = PyLong_FromUnsignedLongLong(apps[i]);
+
+        result = app ? PyList_Append(list, app) : -1;
+        Py_XDECREF(app);
+    }
+    return result;
+}
+
+static PyObject *scheduler_leased(PyObject *self, PyObject *arguments)
+{
+    unsigned long long after = ULLONG_MAX;
+    uint64_t apps[256], number, newer;
+    size_t cursor = 0, count = 0;
+    PyObject *list;
+
+    if (!PyArg_ParseTuple(arguments, "|K:leased", &after))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    (void)cs_sched_leased(sched_of(self), &cursor, apps, 0, &number);
+    Py_END_ALLOW_THREADS
+    if (number == after)
+        Py_RETURN_NONE;
+    list = PyList_New(0);
+    do {
+        if (list && append_apps(list, apps, count) < 0)
+            Py_CLEAR(list);
+        Py_BEGIN_ALLOW_THREADS
+        count = cs_sched_leased(sched_of(self), &cursor, apps, 256, &newer);
+        Py_END_ALLOW_THREADS
+    } while (list && count);
+    return list ? Py_BuildValue("(KN)", (unsigned long long)number, list)
+                : NULL;
+}
+
+/* ------------------------------------------------------------------------ */
 /* The thread                                                                */
 
 static PyObject *scheduler_start(PyObject *self, PyObject *Py_UNUSED(ignored))
@@ -991,6 +1102,22 @@ static PyMethodDef scheduler_methods[] = {
     {"changes", KEYWORDS(scheduler_changes),
      "changes($self, /, after=0, most=1024)\n--\n\n"
      "Who owns what, as (number, app, owned, since), by number."},
+    {"share", scheduler_share, METH_O,
+     "share($self, app, /)\n--\n\n"
+     "Several machines share it: it is fired while granted, and valid."},
+    {"grant", scheduler_grant, METH_VARARGS,
+     "grant($self, app, epoch, /)\n--\n\nThis machine fires it."},
+    {"revoke", scheduler_revoke, METH_O,
+     "revoke($self, app, /)\n--\n\nIt does no longer."},
+    {"valid", scheduler_valid, METH_O,
+     "valid($self, until, /)\n--\n\n"
+     "Until when what was granted is good, by monotonic()."},
+    {"monotonic", scheduler_monotonic, METH_NOARGS,
+     "Seconds of a clock that cannot be set."},
+    {"leased", scheduler_leased, METH_VARARGS,
+     "leased($self, after=-1, /)\n--\n\n"
+     "(number, shared application ids whose lease is ours); None when the\n"
+     "number is still `after`."},
     {"start", scheduler_start, METH_NOARGS, "Start the native thread."},
     {"stop", KEYWORDS(scheduler_stop),
      "stop($self, /, timeout=2.0)\n--\n\nEnd the thread, give the leases back."},

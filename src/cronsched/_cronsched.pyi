@@ -36,6 +36,7 @@ def sign_headers(
     key: bytes | None = None,
     now: int,
     attempt: int = 1,
+    epoch: int = 0,
 ) -> dict[str, str]: ...
 def libraries() -> str: ...
 def set_zone_resolver(resolver: Callable[[Any], Zone], /) -> None:
@@ -244,6 +245,33 @@ class Scheduler:
         than the number `after`: (number, app, owned, since), by number, so
         that the last number is the next `after`. `stats()['ownership']` is
         the newest. The events 'owned' and 'disowned' tell the same, once."""
+
+    # What several machines share:
+    def share(self, app: int, /) -> None:
+        """Before its first call: several machines have this application id.
+        It is fired here while its lease is ours, it was granted, and what was
+        granted is good. Raises `SchedulerError` when it is ours already."""
+
+    def grant(self, app: int, epoch: int, /) -> None:
+        """This machine fires it, in the term of office `epoch` (from 1), which
+        is signed with its requests. Another epoch than before is another
+        owner: what was due meanwhile is to be caught up."""
+
+    def revoke(self, app: int, /) -> None:
+        """Another machine fires it, or nobody."""
+
+    def valid(self, until: float, /) -> None:
+        """Until when all that was granted is good, by `monotonic`. Past it
+        nothing is sent by this process, whatever keeps Python from saying
+        more; said anew, all goes on as it was."""
+
+    def monotonic(self) -> float:
+        """Seconds of the clock of `valid`: it cannot be set, and runs on while
+        the machine is suspended."""
+
+    def leased(self, after: int = ..., /) -> tuple[int, list[int]] | None:
+        """The shared application ids whose lease is ours, and the number of
+        the last change; None when that is still `after`."""
 
     def start(self) -> None: ...
     def stop(self, timeout: float = 2.0) -> None: ...

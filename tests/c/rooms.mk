@@ -33,11 +33,13 @@ USES_test_ca      := http_ca
 USES_test_lease   := lease digest $(base)
 USES_test_agenda  := $(agenda) next days $(expr) zone tzif tzrule civil offset mt19937 digest heap table $(base)
 USES_test_sched   := $(sched) $(agenda) next days $(expr) zone tzif tzrule civil offset mt19937 digest heap table ring alarm lease $(http) sign $(base)
+USES_test_shared  := $(USES_test_sched)
 USES_test_torture := $(USES_test_sched)
 
 # What a test needs besides rooms, from tests/c.
 EXTRA_test_http    := server.c
 EXTRA_test_sched   := server.c
+EXTRA_test_shared  := server.c
 EXTRA_test_torture := server.c
 
 # What only wheels define.

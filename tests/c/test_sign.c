@@ -51,7 +51,7 @@ static struct cs_sign_request request_of(const struct row *row,
 {
     return (struct cs_sign_request){row->application_id, row->job, key,
                                     row->scheduled_s, row->now_s,
-                                    row->attempt};
+                                    row->attempt, 0};
 }
 
 static const uint8_t *get_key(void)
@@ -77,6 +77,22 @@ static void test_the_headers_are_those_python_computes(void)
             CHECK_TEXT(headers.list[j], rows[i].list[j]);
         CHECK(headers.list[5] == NULL);
     }
+}
+
+static void test_an_epoch_is_signed_with_the_attempt(void)
+{
+    struct cs_sign_request request = request_of(&rows[0], get_key());
+    struct cs_sign_headers plain, headers;
+    size_t size = strlen(rows[0].list[0]);
+
+    CHECK_INT(cs_sign(&request, &plain), CS_OK);
+    request.epoch = INT64_MAX;
+    CHECK_INT(cs_sign(&request, &headers), CS_OK);
+    CHECK(strncmp(headers.list[0], rows[0].list[0], size) == 0);
+    CHECK_TEXT(headers.list[0] + size, "_1_9223372036854775807");
+    CHECK_TEXT(headers.list[3], "Cronsched-Epoch: 9223372036854775807");
+    CHECK(strcmp(headers.signature, plain.signature) != 0);
+    CHECK(headers.list[6] == NULL);
 }
 
 static void test_without_a_key_nothing_is_signed(void)
@@ -130,6 +146,7 @@ int main(void)
     for (i = 0; i < 400; i += 2)
         memcpy(long_job + i, "\xc3\xa4", 3);
     test_the_headers_are_those_python_computes();
+    test_an_epoch_is_signed_with_the_attempt();
     test_without_a_key_nothing_is_signed();
     test_names_that_join_to_the_same_text_are_told_apart();
     test_a_year_that_cannot_be_written_is_refused();

@@ -99,6 +99,17 @@ def test_a_signed_request_runs_the_function_and_is_recorded(job, view, site, led
     assert rows(ledger) == [('ok', 1, None)]
 
 
+def test_the_ledger_hears_of_the_epoch(job, site, ledger, monkeypatch):
+    heard: list[int] = []
+    claim = type(ledger).claim
+    monkeypatch.setattr(
+        type(ledger), 'claim',
+        lambda self, run, **more: heard.append(more['epoch']) or claim(self, run, **more))
+    assert run(job, request_for(site, epoch=4), site) == 'ok'
+    assert run(job, request_for(site, SCHEDULED - 60), site) == 'ok'
+    assert heard == [4, 0]
+
+
 def test_the_view_knows_its_run(job, view, site):
     run(job, request_for(site, SCHEDULED - 60), site)
     run(job, request_for(site), site)

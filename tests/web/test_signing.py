@@ -26,9 +26,10 @@ Headers = dict[str, str]
 
 def signed(
     application_id: str = APPLICATION, job: str = JOB, scheduled: int = SCHEDULED, *,
-    key: bytes = KEY, now: int = NOW, attempt: int = 1,
+    key: bytes = KEY, now: int = NOW, attempt: int = 1, epoch: int = 0,
 ) -> Headers:
-    return sign_headers(application_id, job, scheduled, key=key, now=now, attempt=attempt)
+    return sign_headers(
+        application_id, job, scheduled, key=key, now=now, attempt=attempt, epoch=epoch)
 
 
 def check(
@@ -54,6 +55,26 @@ def test_the_attempt_is_signed() -> None:
         ):
             with pytest.raises(Refused):
                 check(headers | changed)
+
+
+def test_the_epoch_is_signed() -> None:
+    headers = signed(attempt=2, epoch=31)
+    assert check(headers) == Signed(Run(APPLICATION, JOB, SCHEDULED), 2, NOW, 31)
+    assert check(signed(epoch=31)).attempt == 1
+    without = {name: value for name, value in headers.items() if name != 'Cronsched-Epoch'}
+    for changed in (
+        headers | {'Cronsched-Epoch': '32'},
+        headers | {'Cronsched-Epoch': '0'},
+        headers | {'webhook-id': signed(attempt=2, epoch=32)['webhook-id'],
+                   'Cronsched-Epoch': '32'},
+        without,
+        without | {'webhook-id': signed(attempt=2)['webhook-id']},
+        signed() | {'Cronsched-Epoch': '1'},
+        # The same digits, put together in another way.
+        signed(attempt=23, epoch=1) | {'Cronsched-Attempt': '2', 'Cronsched-Epoch': '31'},
+    ):
+        with pytest.raises(Refused):
+            check(changed)
 
 
 def test_names_beyond_ascii_are_accepted() -> None:

@@ -10,7 +10,7 @@
 #include "core/base/digest.h"
 #include "core/base/mem.h"
 
-#define MESSAGE_ID_SIZE (CS_RUN_ID_SIZE + 1 + NUMBER_SIZE)
+#define MESSAGE_ID_SIZE (CS_RUN_ID_SIZE + 2 * (1 + NUMBER_SIZE))
 #define NUMBER_SIZE 21      /* the longest int64_t, with its sign and a NUL */
 #define NAMES_ON_STACK 256
 #define RUN_ID_DIGITS 32
@@ -112,14 +112,26 @@ static enum cs_status put_signature(const struct cs_sign_request *request,
     return CS_OK;
 }
 
-static void list_headers(struct cs_sign_headers *headers, int is_signed)
+/* Behind the run's id: which attempt, of whom. */
+static void put_attempt(char *at, const struct cs_sign_request *request)
+{
+    if (request->attempt > 1 || request->epoch)
+        at = put_number(put_text(at, "_"), request->attempt, 1);
+    if (request->epoch)
+        (void)put_number(put_text(at, "_"), (int64_t)request->epoch, 1);
+}
+
+static void list_headers(struct cs_sign_headers *headers,
+                         const struct cs_sign_request *request)
 {
     const char **list = headers->list;
 
     *list++ = headers->id;
     *list++ = headers->scheduled;
     *list++ = headers->attempt;
-    if (is_signed) {
+    if (request->epoch)
+        *list++ = headers->epoch;
+    if (request->key) {
         *list++ = headers->timestamp;
         *list++ = headers->signature;
     }
@@ -138,9 +150,8 @@ enum cs_status cs_sign(const struct cs_sign_request *request,
     id = put_text(headers->id, "webhook-id: ");
     status = cs_sign_run_id(request->application_id, request->job,
                             request->scheduled_s, id);
-    if (status == CS_OK && request->attempt > 1)
-        (void)put_number(put_text(id + CS_RUN_ID_SIZE - 1, "_"),
-                         request->attempt, 1);
+    if (status == CS_OK)
+        put_attempt(id + CS_RUN_ID_SIZE - 1, request);
     if (status == CS_OK && request->key)
         status = put_signature(request, id, headers);
     if (status != CS_OK)
@@ -149,6 +160,8 @@ enum cs_status cs_sign(const struct cs_sign_request *request,
                    request->scheduled_s);
     (void)put_number(put_text(headers->attempt, "Cronsched-Attempt: "),
                      request->attempt, 1);
-    list_headers(headers, request->key != NULL);
+    (void)put_number(put_text(headers->epoch, "Cronsched-Epoch: "),
+                     (int64_t)request->epoch, 1);
+    list_headers(headers, request);
     return CS_OK;
 }

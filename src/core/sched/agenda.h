@@ -241,6 +241,12 @@ enum cs_status cs_agenda_own(struct cs_agenda *agenda, uint64_t app,
 enum cs_status cs_agenda_disown(struct cs_agenda *agenda, uint64_t app,
                                 struct cs_wall now);
 
+/* Which term of office of the application id's owner this is, among several
+ * machines: signed with what is sent from now on. 0, as at first: there is
+ * one machine. Nothing for an unknown one. */
+void cs_agenda_set_epoch(struct cs_agenda *agenda, uint64_t app,
+                         uint64_t epoch);
+
 /* Visit the application ids: start with *cursor 0. False at the end. */
 struct cs_app_view {
     uint64_t app;
@@ -291,6 +297,7 @@ struct cs_attempt {
     const struct cs_policy *policy;
     int64_t scheduled_s;
     struct cs_wall due;
+    uint64_t epoch;                /* of our ownership; 0 for none */
     int32_t attempt;
 };
 

@@ -47,6 +47,7 @@ struct cs_app {
     struct cs_app *changed_before, *changed_after;   /* Borrowed. */
     struct cs_call *calls;      /* Owned; linked by `app_next`. */
     uint64_t handle;
+    uint64_t epoch;             /* of our ownership; 0 for none */
     uint64_t change;            /* number of the last change; 0: none yet */
     struct cs_wall since;       /* when `owned` changed */
     uint32_t in_flight;

@@ -266,6 +266,15 @@ enum cs_status cs_agenda_disown(struct cs_agenda *agenda, uint64_t handle,
     return CS_OK;
 }
 
+void cs_agenda_set_epoch(struct cs_agenda *agenda, uint64_t handle,
+                         uint64_t epoch)
+{
+    struct cs_app *app = cs_apps_get(agenda, handle);
+
+    if (app)
+        app->epoch = epoch;
+}
+
 bool cs_agenda_each_app(const struct cs_agenda *agenda, size_t *cursor,
                         struct cs_app_view *view)
 {

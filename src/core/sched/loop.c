@@ -169,8 +169,8 @@ static void submit_all(struct cs_sched *sched)
 }
 
 /* Make runs of what is due, and take what may be sent. True when more is
- * due. Nothing new is begun while the reader of events is
- * behind; he wakes the thread. */
+ * due. Nothing new is begun while the reader of events is behind, or what
+ * several machines share is held; who ends that wakes the thread. */
 static bool collect(struct cs_sched *sched, struct instant now)
 {
     struct cs_loop *loop = &sched->loop;
@@ -178,7 +178,7 @@ static bool collect(struct cs_sched *sched, struct instant now)
     bool more;
 
     loop->taken = 0;
-    if (!room)
+    if (!room || cs_owner_holds(&sched->owner, now.mono))
         return false;
     more = cs_agenda_collect(sched->agenda, now.wall, now.mono,
                              room < COLLECT_MOST ? room : COLLECT_MOST);
@@ -216,7 +216,11 @@ static int plan_sleep(struct cs_sched *sched, struct instant now, bool more)
     int64_t mono_ns;
     int sleep_ms;
 
-    cs_agenda_sleep(sched->agenda, &sched->asleep_wall, &sched->asleep_mono);
+    if (cs_owner_holds(&sched->owner, now.mono))
+        sched->asleep_wall.ns = sched->asleep_mono.ns = INT64_MAX;
+    else
+        cs_agenda_sleep(sched->agenda, &sched->asleep_wall,
+                        &sched->asleep_mono);
     sched->woken = false;
     if (more || loop->taken == CS_BATCH || loop->answered == CS_BATCH)
         return 0;

@@ -129,6 +129,111 @@ void cs_owner_want(struct cs_owner *owner, uint64_t app, bool wanted)
     list_changed(owner, index);
 }
 
+/* -- what several machines share ------------------------------------------ */
+
+static bool is_ours(const struct cs_seat *seat)
+{
+    return seat->owned && (!seat->shared || seat->granted);
+}
+
+/* It is ours in every respect from now on. */
+static void begin(struct cs_owner *owner, const struct cs_seat *seat,
+                  struct cs_agenda *agenda, struct cs_wall now)
+{
+    bool was_anothers = seat->tried || seat->epoch > 1;
+
+    cs_agenda_set_epoch(agenda, seat->app, seat->epoch);
+    (void)cs_agenda_own(agenda, seat->app, was_anothers,
+                        now);   /* it knows every seat */
+    owner->shared += seat->shared;
+}
+
+static void end(struct cs_owner *owner, const struct cs_seat *seat,
+                struct cs_agenda *agenda, struct cs_wall now)
+{
+    (void)cs_agenda_disown(agenda, seat->app, now);   /* it is known */
+    owner->shared -= seat->shared;
+}
+
+/* The byte of a seat is ours, or no longer. */
+static void change_lease(struct cs_owner *owner, struct cs_seat *seat,
+                         bool owned)
+{
+    seat->owned = owned;
+    owner->owned += owned ? 1 : (size_t)-1;
+    owner->leased += seat->shared;
+}
+
+enum cs_status cs_owner_share(struct cs_owner *owner, uint64_t app)
+{
+    size_t index = seat_of(owner, app);
+
+    if (index == CS_NO_SEAT)
+        return CS_UNKNOWN;
+    if (owner->seats[index].owned && !owner->seats[index].shared)
+        return CS_STATE;
+    owner->seats[index].shared = true;
+    return CS_OK;
+}
+
+enum cs_status cs_owner_grant(struct cs_owner *owner,
+                              struct cs_agenda *agenda, uint64_t app,
+                              uint64_t epoch, struct cs_wall now)
+{
+    size_t index = seat_of(owner, app);
+    struct cs_seat *seat;
+
+    if (index == CS_NO_SEAT)
+        return CS_UNKNOWN;
+    seat = &owner->seats[index];
+    if (!seat->shared)
+        return CS_STATE;
+    if (seat->granted && seat->epoch == epoch)
+        return CS_OK;
+    if (is_ours(seat))
+        end(owner, seat, agenda, now);
+    seat->granted = true;
+    seat->epoch = epoch;
+    if (is_ours(seat))
+        begin(owner, seat, agenda, now);
+    return CS_OK;
+}
+
+enum cs_status cs_owner_revoke(struct cs_owner *owner,
+                               struct cs_agenda *agenda, uint64_t app,
+                               struct cs_wall now)
+{
+    size_t index = seat_of(owner, app);
+
+    if (index == CS_NO_SEAT)
+        return CS_UNKNOWN;
+    if (is_ours(&owner->seats[index]) && owner->seats[index].shared)
+        end(owner, &owner->seats[index], agenda, now);
+    owner->seats[index].granted = false;
+    return CS_OK;
+}
+
+void cs_owner_valid(struct cs_owner *owner, struct cs_mono until)
+{
+    owner->valid_until = until;
+}
+
+bool cs_owner_holds(const struct cs_owner *owner, struct cs_mono mono)
+{
+    return owner->shared > 0 && mono.ns >= owner->valid_until.ns;
+}
+
+size_t cs_owner_leased(const struct cs_owner *owner, size_t *cursor,
+                       uint64_t *apps, size_t most)
+{
+    size_t count = 0;
+
+    for (; *cursor < owner->count && count < most; ++*cursor)
+        if (owner->seats[*cursor].owned && owner->seats[*cursor].shared)
+            apps[count++] = owner->seats[*cursor].app;
+    return count;
+}
+
 /* -- taking --------------------------------------------------------------- */
 
 /* CS_OK when the seat is ours now; CS_BUSY when another has it. */
@@ -141,10 +246,9 @@ static enum cs_status take(struct cs_owner *owner, struct cs_seat *seat,
     if (owner->directory)
         status = cs_lease_take(&owner->lease, seat->position, error);
     if (status == CS_OK) {
-        seat->owned = true;
-        owner->owned++;
-        (void)cs_agenda_own(agenda, seat->app, seat->tried,
-                            now);   /* it knows every seat */
+        change_lease(owner, seat, true);
+        if (is_ours(seat))
+            begin(owner, seat, agenda, now);
     }
     if (status == CS_OK || status == CS_BUSY)
         seat->tried = true;
@@ -154,13 +258,13 @@ static enum cs_status take(struct cs_owner *owner, struct cs_seat *seat,
 static void give_back(struct cs_owner *owner, struct cs_seat *seat,
                       struct cs_agenda *agenda, struct cs_wall now)
 {
-    (void)cs_agenda_disown(agenda, seat->app, now);   /* it is known */
+    if (is_ours(seat))
+        end(owner, seat, agenda, now);
     if (owner->directory) {
         cs_lease_release(&owner->lease, seat->position);
         owner->gave_back = true;
     }
-    seat->owned = false;
-    owner->owned--;
+    change_lease(owner, seat, false);
 }
 
 /* What was given back is told once, for all of it. */
@@ -230,13 +334,14 @@ static void disown_all(struct cs_owner *owner, struct cs_agenda *agenda,
     for (i = 0; i < owner->count; i++) {
         struct cs_seat *seat = &owner->seats[i];
 
+        if (is_ours(seat))
+            end(owner, seat, agenda, now);
         if (seat->owned)
-            (void)cs_agenda_disown(agenda, seat->app, now);   /* known */
-        seat->owned = false;
+            change_lease(owner, seat, false);
         if (seat->wanted)
             list_changed(owner, i);
     }
-    owner->owned = owner->sweep = 0;
+    owner->sweep = 0;
 }
 
 /* The file at the path is another one: what we hold guards nothing. */

@@ -5,6 +5,12 @@
  * long as its application id has calls; one that is not is given back, so that
  * somebody who has calls for it may fire them.
  *
+ * Several machines share a seat that is `shared`: the lease decides which
+ * process of this machine may have it, and whoever knows the other machines
+ * grants it. It is ours with both. What is shared is fired only while what was
+ * granted is good (cs_owner_valid): past that it is held, not disowned, and
+ * goes on as if nothing had been when it is good again.
+ *
  * It tells the agenda to own and to disown; everything here runs under the
  * scheduler's mutex, the lease on the loop thread alone.
  */
@@ -24,7 +30,9 @@ struct cs_seat {
     uint64_t app;
     int64_t position;           /* of its byte in the lease */
     size_t next;                /* in the list of changed ones */
-    bool wanted, owned;
+    uint64_t epoch;             /* of what was granted */
+    bool wanted, owned;         /* owned: its byte of the lease is ours */
+    bool shared, granted;
     bool tried;                 /* it was ours or another's before */
     bool changed;               /* it is in that list */
 };
@@ -34,6 +42,9 @@ struct cs_owner {
     struct cs_seat *seats;      /* Owned; in the order of their handles. */
     size_t count, capacity;
     size_t wanted, owned;
+    size_t shared;              /* of the shared ones: fired by us */
+    uint64_t leased;            /* changes of `owned` of shared ones */
+    struct cs_mono valid_until;
     size_t changed_first, changed_last;   /* CS_NO_SEAT for none */
     size_t cursor;              /* whose turn it is */
     size_t sweep;               /* seats still to try without a pause */
@@ -62,6 +73,33 @@ void cs_owner_seat(struct cs_owner *owner, const struct cs_seat *seat);
 /* The application id has calls, or has none any more: acted on by the next
  * turn. */
 void cs_owner_want(struct cs_owner *owner, uint64_t app, bool wanted);
+
+/* Several machines share it from now on. CS_UNKNOWN; CS_STATE when it is ours
+ * already. */
+enum cs_status cs_owner_share(struct cs_owner *owner, uint64_t app);
+
+/* Of this machine's processes, the one that holds the lease may fire what is
+ * shared: granted from `epoch` (> 0) on. Another epoch than before is another
+ * office: what was due between is the catch-up's. CS_UNKNOWN; CS_STATE when it
+ * is not shared. */
+enum cs_status cs_owner_grant(struct cs_owner *owner,
+                              struct cs_agenda *agenda, uint64_t app,
+                              uint64_t epoch, struct cs_wall now);
+enum cs_status cs_owner_revoke(struct cs_owner *owner,
+                               struct cs_agenda *agenda, uint64_t app,
+                               struct cs_wall now);
+
+/* Until when all that was granted is good; whoever grants may say so again and
+ * again, and may also take it back. At first nothing is. */
+void cs_owner_valid(struct cs_owner *owner, struct cs_mono until);
+
+/* Must everything wait, as something shared is ours and no longer good? */
+bool cs_owner_holds(const struct cs_owner *owner, struct cs_mono mono);
+
+/* The shared ones whose lease is ours, at most `most`: start with *cursor 0.
+ * How many. `owner->leased` tells whether that has changed. */
+size_t cs_owner_leased(const struct cs_owner *owner, size_t *cursor,
+                       uint64_t *apps, size_t most);
 
 /* Take what is newly wanted and what has become free, give back what is not
  * wanted; notice when the lease was lost

@@ -155,7 +155,7 @@ static void hand_out(struct cs_agenda *agenda, struct cs_run *run,
         .key = app->has_key ? app->key : NULL,
         .headers = (const char *const *)app->headers,
         .policy = &run->call->job->policy, .scheduled_s = run->scheduled_s,
-        .due = run->due, .attempt = run->attempt,
+        .due = run->due, .epoch = app->epoch, .attempt = run->attempt,
     };
 }
 

@@ -85,6 +85,24 @@ enum cs_status cs_sched_skip(struct cs_sched *sched, uint64_t call,
 size_t cs_sched_changes(struct cs_sched *sched, uint64_t after,
                         struct cs_ownership *changes, size_t most);
 
+/* What several machines share, see owner.h. Share before the first call. The
+ * thread itself sees to it that nothing is sent past `until`, whatever keeps
+ * the caller from saying more. Redelivery waits too; what is in flight goes
+ * on. A process that has application ids of both kinds holds all of them. */
+enum cs_status cs_sched_share(struct cs_sched *sched, uint64_t app);
+enum cs_status cs_sched_grant(struct cs_sched *sched, uint64_t app,
+                              uint64_t epoch);
+enum cs_status cs_sched_revoke(struct cs_sched *sched, uint64_t app);
+void cs_sched_valid(struct cs_sched *sched, struct cs_mono until);
+
+/* The clock of `until`: runs on while the machine is suspended. */
+struct cs_mono cs_sched_now(struct cs_sched *sched);
+
+/* The shared application ids whose lease is ours, as cs_owner_leased. `number`
+ * gets the number of their last change, for who asks each second. */
+size_t cs_sched_leased(struct cs_sched *sched, size_t *cursor,
+                       uint64_t *apps, size_t most, uint64_t *number);
+
 /* Up to `most` events, oldest first; waits up to `timeout_ms` for the first
  * (0: do not wait). Returns how many; 0 also when the scheduler stops or
  * pauses. The events' details are the caller's. One reader at a time.

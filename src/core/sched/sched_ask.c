@@ -182,6 +182,85 @@ size_t cs_sched_changes(struct cs_sched *sched, uint64_t after,
     return count;
 }
 
+/* -- what several machines share ------------------------------------------ */
+
+enum cs_status cs_sched_share(struct cs_sched *sched, uint64_t app)
+{
+    enum cs_status status;
+
+    if (!cs_sched_is_ours(sched))
+        return CS_STATE;
+    cs_sched_enter(sched);
+    status = cs_owner_share(&sched->owner, app);
+    cs_sched_leave(sched);
+    return status;
+}
+
+enum cs_status cs_sched_grant(struct cs_sched *sched, uint64_t app,
+                              uint64_t epoch)
+{
+    enum cs_status status;
+
+    if (!cs_sched_is_ours(sched))
+        return CS_STATE;
+    cs_sched_enter(sched);
+    status = cs_owner_grant(&sched->owner, sched->agenda, app, epoch,
+                            cs_sched_wall(sched));
+    wake_if_sooner(sched);
+    cs_sched_leave(sched);
+    return status;
+}
+
+enum cs_status cs_sched_revoke(struct cs_sched *sched, uint64_t app)
+{
+    enum cs_status status;
+
+    if (!cs_sched_is_ours(sched))
+        return CS_STATE;
+    cs_sched_enter(sched);
+    status = cs_owner_revoke(&sched->owner, sched->agenda, app,
+                             cs_sched_wall(sched));
+    cs_sched_leave(sched);
+    return status;
+}
+
+void cs_sched_valid(struct cs_sched *sched, struct cs_mono until)
+{
+    if (!cs_sched_is_ours(sched))
+        return;
+    cs_sched_enter(sched);
+    cs_owner_valid(&sched->owner, until);
+    wake_if_sooner(sched);   /* while it holds, the thread sleeps for long */
+    cs_sched_leave(sched);
+}
+
+struct cs_mono cs_sched_now(struct cs_sched *sched)
+{
+    struct cs_mono now;
+
+    if (!cs_sched_is_ours(sched))
+        return (struct cs_mono){0};
+    cs_sched_enter(sched);
+    now = cs_sched_mono(sched);
+    cs_sched_leave(sched);
+    return now;
+}
+
+size_t cs_sched_leased(struct cs_sched *sched, size_t *cursor,
+                       uint64_t *apps, size_t most, uint64_t *number)
+{
+    size_t count;
+
+    *number = 0;
+    if (!cs_sched_is_ours(sched))
+        return 0;
+    cs_sched_enter(sched);
+    *number = sched->owner.leased;
+    count = cs_owner_leased(&sched->owner, cursor, apps, most);
+    cs_sched_leave(sched);
+    return count;
+}
+
 void cs_sched_stats(struct cs_sched *sched, struct cs_sched_stats *stats)
 {
     memset(stats, 0, sizeof(*stats));

@@ -12,6 +12,11 @@ static bool is_manual(const struct cs_sched *sched)
     return cs_sched_is_ours(sched) && sched->manual;
 }
 
+static bool is_held(const struct cs_sched *sched)
+{
+    return cs_owner_holds(&sched->owner, cs_sched_mono(sched));
+}
+
 /* `at_ns` moved on, if it is then still one that the agenda can add to. */
 static bool move(int64_t *at_ns, int64_t by_ns)
 {
@@ -50,8 +55,9 @@ enum cs_status cs_sched_advance(struct cs_sched *sched, int64_t elapsed_ns,
     }
     if (step_ns)
         cs_sched_step(sched, step_ns, sched->manual_clock.wall);
-    while (cs_agenda_collect(sched->agenda, sched->manual_clock.wall,
-                             sched->manual_clock.mono, SIZE_MAX))
+    while (!is_held(sched)
+           && cs_agenda_collect(sched->agenda, sched->manual_clock.wall,
+                                sched->manual_clock.mono, SIZE_MAX))
         ;
     sched->turns++;
     cs_sched_leave(sched);
@@ -77,6 +83,8 @@ int64_t cs_sched_idle_ns(struct cs_sched *sched)
     cs_agenda_sleep(sched->agenda, &wall, &mono);
     wall_ns = until(wall.ns, sched->manual_clock.wall.ns);
     mono_ns = until(mono.ns, sched->manual_clock.mono.ns);
+    if (is_held(sched))
+        wall_ns = mono_ns = INT64_MAX;
     cs_sched_leave(sched);
     return wall_ns < mono_ns ? wall_ns : mono_ns;
 }
@@ -103,8 +111,9 @@ enum cs_status cs_sched_take(struct cs_sched *sched,
     if (!block)
         return CS_NOMEM;
     cs_sched_enter(sched);
-    status = cs_agenda_take(sched->agenda, cs_sched_wall(sched),
-                            cs_sched_mono(sched), &delivery->attempt);
+    status = is_held(sched) ? CS_NONE
+             : cs_agenda_take(sched->agenda, cs_sched_wall(sched),
+                              cs_sched_mono(sched), &delivery->attempt);
     if (status == CS_OK) {
         status = cs_sched_sign(sched, &delivery->attempt, &block->headers,
                                block->list);

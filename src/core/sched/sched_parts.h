@@ -139,7 +139,7 @@ void cs_sched_revive(struct cs_sched *sched);
 /* The headers of a request, into `headers` (it must not move afterwards) and
  * as a list of at most CS_HEADERS with the NULL. CS_NOMEM. A manual clock is
  * read inside the gate. */
-#define CS_HEADERS (8 + CS_APP_HEADERS)
+#define CS_HEADERS (9 + CS_APP_HEADERS)
 enum cs_status cs_sched_sign(const struct cs_sched *sched,
                              const struct cs_attempt *attempt,
                              struct cs_sign_headers *headers,

@@ -10,7 +10,7 @@ enum cs_status cs_sched_sign(const struct cs_sched *sched,
         .application_id = attempt->application_id, .job = attempt->job_name,
         .key = attempt->key, .scheduled_s = attempt->scheduled_s,
         .now_s = cs_wall_seconds(cs_sched_wall(sched)),
-        .attempt = attempt->attempt,
+        .attempt = attempt->attempt, .epoch = attempt->epoch,
     };
     enum cs_status status = cs_sign(&request, headers);
     const char *const *more = attempt->headers;

@@ -154,6 +154,7 @@ def claim(ledger: Ledger, signed: Signed, policy: Policy) -> Claim:
         signed.run,
         attempt=signed.attempt,
         timestamp=signed.timestamp,
+        epoch=signed.epoch,
         retries=policy.retries,
         backoff=policy.backoff,
         overlap=policy.overlap,

@@ -11,7 +11,9 @@ The headers are made in C (`src/core/http/sign.h`): Standard Webhooks 1.0 over a
 empty body, plus `Cronsched-Scheduled` and `Cronsched-Attempt`. The signed
 content is ``<webhook-id>.<webhook-timestamp>.``, and the id is a hash of
 application id, job and scheduled time, with the attempt behind it from the
-second on, so a request is good for one attempt of one run only.
+second on, so a request is good for one attempt of one run only. Among several
+machines `Cronsched-Epoch` says which term of office of the sender it is; then
+both are behind the hash.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ TOLERANCE: Final = 300.0
 # Strict on purpose: only the canonical form is accepted.
 TIMESTAMP = re.compile(r'[1-9][0-9]{0,11}', re.ASCII)
 ATTEMPT = re.compile(r'[1-9][0-9]{0,4}', re.ASCII)
+EPOCH = re.compile(r'[1-9][0-9]{0,17}', re.ASCII)
 SCHEDULED = re.compile(r'[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z', re.ASCII)
 SIGNATURE = re.compile(r'v[0-9]+[a-z]?,[A-Za-z0-9+/]+={0,2}', re.ASCII)
 MOST_SIGNATURES = 8
@@ -58,6 +61,7 @@ class Signed:
     run: Run
     attempt: int     # from 1
     timestamp: int   # UTC seconds
+    epoch: int = 0   # of the sender's ownership; 0: there is one machine
 
 
 def verify(
@@ -77,14 +81,15 @@ def verify(
     attempt = int(_strict(found, 'cronsched-attempt', ATTEMPT))
     scheduled = _epoch(_strict(found, 'cronsched-scheduled', SCHEDULED))
     run = Run(application_id, job, scheduled)
-    message_id = _message_id(run, attempt)
+    epoch = int(_strict(found, 'cronsched-epoch', EPOCH)) if 'cronsched-epoch' in found else 0
+    message_id = _message_id(run, attempt, epoch)
     if not _same(found.get('webhook-id', ''), message_id):
         raise Refused('the id is that of another run or attempt')
     if not -TOLERANCE <= now - timestamp <= tolerance:   # so that NaN is refused
         raise Refused(f'signed at {timestamp}, which is {now - timestamp:.0f} s ago')
     if not _is_signed(found.get('webhook-signature', ''), f'{message_id}.{timestamp}.', keys):
         raise Refused('no signature is right')
-    return Signed(run, attempt, timestamp)
+    return Signed(run, attempt, timestamp, epoch)
 
 
 def check_bare(headers: Mapping[str, str], query: str | bytes = '', body: bool = False) -> None:
@@ -124,8 +129,10 @@ def _epoch(scheduled: str) -> int:
         raise Refused('cronsched-scheduled is not a time') from None
 
 
-def _message_id(run: Run, attempt: int) -> str:
+def _message_id(run: Run, attempt: int, epoch: int) -> str:
     run_id = _run_id(run)
+    if epoch:
+        return f'{run_id}_{attempt}_{epoch}'
     return run_id if attempt == 1 else f'{run_id}_{attempt}'
 
 
