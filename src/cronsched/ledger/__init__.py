@@ -15,6 +15,7 @@ job, scheduled) in a store that all receivers share.
 from typing import Any
 
 from cronsched.ledger.protocol import Ledger
+from cronsched.ledger.seats import Member, Seats
 from cronsched.ledger.values import (
     BUCKETS,
     GONE,
@@ -44,8 +45,9 @@ from cronsched.ledger.values import (
 
 __all__ = [
     'BUCKETS', 'GONE', 'NO_RUN', 'OUTCOMES', 'Application', 'Claim', 'Declared', 'Due',
-    'Executing', 'Found', 'KnownJob', 'Ledger', 'LedgerError', 'Missed', 'Owner', 'PastJob',
-    'Pause', 'Plan', 'Row', 'Run', 'Seen', 'Standing', 'Tally', 'Total', 'Wanted', 'open_ledger',
+    'Executing', 'Found', 'KnownJob', 'Ledger', 'LedgerError', 'Member', 'Missed', 'Owner',
+    'PastJob', 'Pause', 'Plan', 'Row', 'Run', 'Seats', 'Seen', 'Standing', 'Tally', 'Total',
+    'Wanted', 'open_ledger',
 ]
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
+from cronsched.ledger.seats import Member, Seats
 from cronsched.ledger.values import (
     OUTCOMES,
     Application,
@@ -39,8 +40,8 @@ from cronsched.ledger.values import (
 
 __all__ = [
     'OUTCOMES', 'Application', 'Claim', 'Declared', 'Due', 'Executing', 'Found', 'KnownJob',
-    'Ledger', 'LedgerError', 'Missed', 'Owner', 'PastJob', 'Pause', 'Plan', 'Row', 'Run',
-    'Seen', 'Standing', 'Tally', 'Total', 'Wanted',
+    'Ledger', 'LedgerError', 'Member', 'Missed', 'Owner', 'PastJob', 'Pause', 'Plan', 'Row',
+    'Run', 'Seats', 'Seen', 'Standing', 'Tally', 'Total', 'Wanted',
 ]
 
 
@@ -178,6 +179,14 @@ class Ledger(Protocol):
     def owners(self, application_ids: Collection[str] | None = None) -> Mapping[str, Owner]:
         """The last owner of each application id; `Owner.alive` says whether
         it still lives. None: of all."""
+
+    def seats(self, place: str) -> Seats | None:
+        """How this process is one of several that fire, on several machines;
+        those of one `place` share a lease. None: this machine has it alone."""
+
+    def members(self) -> list[Member]:
+        """The processes that fire calls, or may execute runs; the oldest
+        first."""
 
     # -- history -------------------------------------------------------------
 

@@ -125,14 +125,20 @@ class BoundApplication:
             for seed, policy in zip(self.seeds, policies, strict=True)
         ]
 
-    def open(self, native: Scheduler, jobs: Sequence[int], offsets: Sequence[float]) -> int:
+    def open(
+        self, native: Scheduler, jobs: Sequence[int], offsets: Sequence[float], *,
+        shared: bool = False,
+    ) -> int:
         """Have `native` make the calls, whose jobs have these handles and
-        upper bounds of the offset. Returns the application's handle."""
+        upper bounds of the offset. `shared`: several machines may make them.
+        Returns the application's handle."""
         self._calls = array('Q')
         self._native, self._process_id = native, os.getpid()
         self.handle = native.open(
             self.application_id, self.site.key(self.application_id), self.headers
         )
+        if shared:
+            native.share(self.handle)
         self.planned_from = clock.now()
         self._add_calls(native, jobs, offsets)
         return self.handle

@@ -27,6 +27,7 @@ from cronsched.jobs.job import Job
 from cronsched.jobs.settings import Settings
 from cronsched.scheduler import deployments, forks, uwsgi
 from cronsched.scheduler.bound import BoundApplication
+from cronsched.scheduler.members import Members
 from cronsched.scheduler.reporter import Reporter
 from cronsched.scheduler.site import Site, close_ledgers
 from cronsched.scheduler.state import State
@@ -57,6 +58,8 @@ class Service(State):
         self._handles: dict[tuple[Jobs, int], Handles] = {}
         self._lock = Lock()
         self.reporter = Reporter(self)
+        self.members = Members(
+            self.native, None if native else str(lease_directory(settings)))
 
     def compare(self, settings: Settings) -> None:
         """Log once which of these settings came too late."""
@@ -74,6 +77,7 @@ class Service(State):
     def start(self) -> None:
         self.native.start()
         self.reporter.start()
+        self.members.start()
 
     def open(self, bound: BoundApplication) -> None:
         """Make the calls of an application id, if it can be owned."""
@@ -81,7 +85,9 @@ class Service(State):
         # The reporter may hear that we own the application id before all of
         # its calls are there.
         with self.opening:
-            self.apps[bound.open(self.native, handles, offsets)] = bound
+            self.apps[bound.open(
+                self.native, handles, offsets, shared=self.members.shares(bound))] = bound
+        self.members.add(bound)
 
     def handles(self, jobs: Jobs, site: Site) -> Handles:
         """The handles of `jobs`, and the upper bounds of their offsets."""
@@ -112,17 +118,21 @@ class Service(State):
 
     def pause(self) -> None:
         """No thread of ours runs when this returns."""
+        self.members.pause()
         self.native.pause()
         self.reporter.pause()
 
     def resume(self) -> None:
         self.native.resume()
         self.reporter.start()
+        self.members.start()
 
     def stop(self, timeout: float = 2.0) -> None:
         """Release the leases. Bounded: a thread that hangs is left running."""
+        self.members.pause(timeout)
         self.native.stop(timeout)
         self.reporter.pause(timeout)
+        self.members.leave()
 
 
 _service: Service | None = None

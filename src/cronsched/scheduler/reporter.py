@@ -27,7 +27,7 @@ from cronsched.scheduler.outcomes import CRONJOB_MAX_DURATION, Outcomes
 from cronsched.scheduler.safe_log import FAULTS, alarm, say, trouble
 from cronsched.scheduler.state import State
 
-__all__ = ['CRONJOB_MAX_DURATION', 'Reporter']
+__all__ = ['CRONJOB_MAX_DURATION', 'Reporter', 'Worker', 'await_gone']
 
 # How long one wait for events lasts at most, seconds.
 WAIT: Final = 1.0
@@ -97,7 +97,7 @@ class Reporter:
         self._state.native.interrupt()
         worker.thread.join(timeout)
         if not worker.thread.is_alive():
-            _await_gone(worker.thread.native_id, timeout)
+            await_gone(worker.thread.native_id, timeout)
             self._worker = None
 
     def _turn(self) -> None:
@@ -156,7 +156,7 @@ def _threads_are_greenlets() -> bool:
     return not isinstance(_thread.start_new_thread, BuiltinFunctionType)
 
 
-def _await_gone(thread_id: int | None, timeout: float) -> None:
+def await_gone(thread_id: int | None, timeout: float) -> None:
     """A joined thread may still be on its way out, and Python counts those
     that the system knows before it warns about a fork."""
     if thread_id == threading.get_native_id():

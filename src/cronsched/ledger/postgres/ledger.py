@@ -23,8 +23,10 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any, Final, Literal
 
+from cronsched.ledger.postgres.again import Lately
 from cronsched.ledger.postgres.connections import Source
 from cronsched.ledger.postgres.looking import looked_at
+from cronsched.ledger.postgres.members import PostgresSeats
 from cronsched.ledger.postgres.reading import Reading
 from cronsched.ledger.postgres.records import declaration, storable
 from cronsched.ledger.postgres.session import NoAnswer, Session
@@ -79,6 +81,8 @@ class PostgresLedger(Reading):
         self._kept: list[Ended] = []            # ends that could not be written yet
         self._void: list[tuple[Run, int]] = []  # claims with their token, whose answer was lost
         self._executing: set[tuple[Run, int]] = set()
+        self._lately = Lately()
+        self._lineage: int | None = None
         self._kept_pid = os.getpid()
 
     def claim(
@@ -108,6 +112,9 @@ class PostgresLedger(Reading):
             raise
         if claim.granted:
             self._executing.add((run, claim.attempt))
+            self._lately.granted(run, claim.attempt, (
+                timestamp, values[5], token, member, here.host, here.pid, values[12], retries,
+                backoff, timeout))
         return claim
 
     def _claim(self, run: Run, values: tuple[Any, ...]) -> Claim:
@@ -118,6 +125,10 @@ class PostgresLedger(Reading):
             if verdict != 'look':
                 break
             looked = looked_at(look, looked)
+        if verdict == 'quiet':
+            raise LedgerError(
+                'the ledger is another server than before, and grants nothing until all '
+                'machines have said what they execute')
         if verdict == 'ahead':
             raise LedgerError(
                 f'{run} is scheduled more than 10 s ahead of the clock of the database: set the '
@@ -132,7 +143,9 @@ class PostgresLedger(Reading):
         _check(outcome)
         if not claim.granted:
             raise LedgerError(f'{claim.run} was not granted, so it cannot be finished')
-        self._own_kept().append((claim, outcome, took, storable(detail)))
+        detail = storable(detail)
+        self._own_kept().append((claim, outcome, took, detail))
+        self._lately.ended(claim.run, claim.attempt, outcome, took=took, detail=detail)
         try:
             self._write_kept(FINISH_PATIENCE)
         except LedgerError as error:
@@ -232,8 +245,11 @@ class PostgresLedger(Reading):
         self, application_ids: Collection[str], now: float | None = None,
     ) -> list[Run]:
         self._write_kept()
-        if not self._session.ask(
-            'SELECT EXISTS (SELECT FROM cronsched.requests WHERE taken IS NULL)')[0][0]:
+        any_asked, lineage = self._session.ask(
+            'SELECT EXISTS (SELECT FROM cronsched.requests WHERE taken IS NULL), '
+            'cronsched.timeline_v1()')[0]
+        self._heed(lineage)
+        if not any_asked:
             return []
         return self._runs('SELECT * FROM cronsched.take_requests_v1(%s::text[], %s, %s)',
                           (list(application_ids), _token(), self._at(now)))
@@ -262,10 +278,26 @@ class PostgresLedger(Reading):
             log.error('%d end(s) of runs are forgotten: %s', len(self._own_kept()), error)
         self._session.close(executing=bool(self._executing))
 
+    def seats(self, place: str) -> PostgresSeats:
+        return PostgresSeats(self._session, place, self._say_again)
+
+    def _say_again(self, session: Session) -> int:
+        claims = self._lately.as_json()
+        if claims is None:
+            return 0
+        return int(session.ask('SELECT cronsched.say_again_v1(%s::jsonb)', (claims,))[0][0])
+
+    def _heed(self, lineage: int) -> None:
+        """A process that is no member sees here that the server is another."""
+        if self._lineage not in (None, lineage):
+            self._say_again(self._session)
+        self._lineage = lineage
+
     def _own_kept(self) -> list[Ended]:
         # What a parent keeps, the parent writes.
         if self._kept_pid != os.getpid():
             self._kept, self._void, self._executing = [], [], set()
+            self._lately.clear()
             self._kept_pid = os.getpid()
         return self._kept
 

@@ -109,6 +109,14 @@ class Session:
                 handle.member = handle.member or member
         return handle.member
 
+    def known_member(self) -> int:
+        """The same, of who only looks: 0 if nothing was written yet."""
+        return self._own().member or 0
+
+    def forget_member(self) -> None:
+        """The others took this process for dead: it is somebody new from now on."""
+        self._own().member = None
+
     def close(self, *, executing: bool = False) -> None:
         """Close what this process opened; another use opens it again."""
         handle = self._own()

@@ -13,6 +13,7 @@ import sqlite3
 from typing import Final
 
 from cronsched.ledger.process import Process, judge
+from cronsched.ledger.seats import Member
 from cronsched.ledger.sqlite.presence import Presence
 
 COLUMNS: Final = 'machine, boot, namespace, pid, started, host'
@@ -43,6 +44,18 @@ def lives(connection: sqlite3.Connection, presence: Presence, member: int) -> bo
     token, position = connection.execute(
         'SELECT presence, position FROM members WHERE id = ?', (member,)).fetchone()
     return judge(process, presence.is_held(token, position))
+
+
+def listed(connection: sqlite3.Connection, presence: Presence) -> list[Member]:
+    """All that are not forgotten yet, with how many application ids each owns."""
+    rows = connection.execute(
+        'SELECT m.id, machine, host, pid, m.since, '
+        '(SELECT count(*) FROM owners AS o WHERE o.member = m.id) FROM members AS m '
+        'ORDER BY m.since, m.id').fetchall()
+    return [
+        Member(number, machine, host, pid, since, lives(connection, presence, number), seats)
+        for number, machine, host, pid, since, seats in rows
+    ]
 
 
 def prune(

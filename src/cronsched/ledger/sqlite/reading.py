@@ -6,7 +6,16 @@ import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from cronsched.base import clock
-from cronsched.ledger.sqlite import executions, history, owners, records, standing, totals
+from cronsched.ledger.seats import Member
+from cronsched.ledger.sqlite import (
+    executions,
+    history,
+    members,
+    owners,
+    records,
+    standing,
+    totals,
+)
 from cronsched.ledger.sqlite.claims import TRUSTED_AHEAD
 from cronsched.ledger.sqlite.history import Wanted
 from cronsched.ledger.sqlite.past import past
@@ -72,6 +81,13 @@ class Reading:
     def owners(self, application_ids: Collection[str] | None = None) -> Mapping[str, Owner]:
         with self._store.read() as connection:
             return owners.owners(connection, self._store.presence, application_ids)
+
+    def seats(self, place: str) -> None:
+        """A file is one machine's."""
+
+    def members(self) -> list[Member]:
+        with self._store.read() as connection:
+            return members.listed(connection, self._store.presence)
 
     def history(
         self,

@@ -84,6 +84,10 @@ DECLARE
     v_job cronsched.jobs := cronsched.job_v1(p_application_id, p_job, v_at);
     v_asked_by text;
 BEGIN
+    gave_up := false;
+    IF cronsched.is_deposed_v1(p_application_id, p_member) THEN
+        RETURN;     -- whoever has the office now finds out by itself
+    END IF;
     PERFORM cronsched.durably_v1();
     SELECT q.asked_by INTO v_asked_by FROM cronsched.requests AS q
         WHERE (q.application_id, q.job, q.scheduled) = (p_application_id, p_job, p_scheduled);
@@ -95,7 +99,6 @@ BEGIN
     VALUES (v_job.id, p_scheduled, p_outcome, p_attempt, v_at, p_until, p_count, p_status,
         p_detail, v_asked_by IS NOT NULL, nullif(v_asked_by, ''), v_retry_at, p_attempts_left)
     ON CONFLICT DO NOTHING;
-    gave_up := false;
     IF FOUND THEN
         PERFORM cronsched.count_end_v1(v_job, p_scheduled, p_outcome, NULL, NULL, p_count);
         RETURN;

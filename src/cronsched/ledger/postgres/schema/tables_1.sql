@@ -25,7 +25,8 @@ CREATE TABLE cronsched.members (
     beat bigint NOT NULL DEFAULT 0,
     seen double precision,                  -- the last beat; NULL: it does not beat
     dead boolean NOT NULL DEFAULT false,
-    clock_offset double precision           -- its clock, minus the database's
+    clock_offset double precision,          -- its clock, minus the database's
+    place text COLLATE "C" NOT NULL DEFAULT ''  -- whose processes share a lease
 ) WITH (fillfactor = 20);
 
 CREATE TABLE cronsched.seats (
@@ -35,6 +36,7 @@ CREATE TABLE cronsched.seats (
     wanted_by bigint
 );
 CREATE INDEX seats_member ON cronsched.seats (member);
+CREATE INDEX seats_wanted ON cronsched.seats (member) WHERE wanted_by IS NOT NULL;
 
 CREATE TABLE cronsched.owners (
     application_id text COLLATE "C" PRIMARY KEY,

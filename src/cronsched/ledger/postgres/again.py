@@ -1,0 +1,79 @@
+"""The claims that this process was granted lately, to be said again.
+
+Example::
+
+    lately = Lately()
+    lately.granted(run, attempt, told)      # `told`: as the claim was asked
+    lately.ended(run, attempt, 'ok', took=0.2)
+    lately.as_json()                        # for `say_again_v1`
+
+A standby that is promoted without having heard of the latest commits has lost
+claims whose runs execute, or have executed. It grants nothing for a while
+(`quiet_v1`), in which everybody says what it was granted.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import OrderedDict
+from typing import Any, Final
+
+from cronsched.base import clock
+from cronsched.base.locks import Lock
+from cronsched.ledger.values import Run
+
+__all__ = ['Lately']
+
+#: How far behind a standby may be, in seconds; what executes is kept in any case.
+KEPT: Final = 600.0
+MOST: Final = 20_000
+
+
+class Lately:
+    """See the module. For any thread."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._claims: OrderedDict[tuple[Run, int], tuple[float, list[Any]]] = OrderedDict()
+
+    def granted(self, run: Run, attempt: int, told: tuple[Any, ...]) -> None:
+        """`told`: stamp, epoch, token, member, host, pid, thread, retries,
+        backoff and timeout, as they were asked with."""
+        stamp, epoch, token, member, host, pid, thread, retries, backoff, timeout = told
+        claim = [
+            run.application_id, run.job, run.scheduled, attempt, stamp, epoch, token, member,
+            host, pid, thread, clock.now(), retries, backoff, timeout, None, None, None]
+        with self._lock:
+            self._claims[run, attempt] = time.monotonic(), claim
+            self._forget()
+
+    def ended(
+        self, run: Run, attempt: int, outcome: str, *, took: float, detail: str | None = None,
+    ) -> None:
+        with self._lock:
+            if (run, attempt) in self._claims:
+                _, claim = self._claims.pop((run, attempt))
+                claim[-3:] = outcome, took, detail
+                # As new: it is kept from its end on.
+                self._claims[run, attempt] = time.monotonic(), claim
+
+    def as_json(self) -> str | None:
+        """None for nothing."""
+        with self._lock:
+            self._forget()
+            claims = [claim for _, claim in self._claims.values()]
+        return json.dumps(claims) if claims else None
+
+    def clear(self) -> None:
+        with self._lock:
+            self._claims.clear()
+
+    def _forget(self) -> None:
+        before = time.monotonic() - KEPT
+        while self._claims:
+            key, (at, claim) = next(iter(self._claims.items()))
+            executes = claim[-3] is None
+            if (at >= before or executes) and len(self._claims) <= MOST:
+                return
+            del self._claims[key]

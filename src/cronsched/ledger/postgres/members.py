@@ -1,0 +1,132 @@
+"""Members and seats in PostgreSQL; see `cronsched.ledger.seats`.
+
+Example::
+
+    seats = PostgresSeats(session, place, say_again)
+    seats.join()
+    seats.beat().alive
+
+The SQL is in `schema/functions_7_members.sql`. Beats have a connection of their
+own, as a claim may wait for a row or for a standby. A call whose answer was
+lost is asked again: each can be told twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
+
+from cronsched.ledger.postgres.connections import Rows
+from cronsched.ledger.postgres.looking import looked_at
+from cronsched.ledger.postgres.session import Session
+from cronsched.ledger.seats import Beat, Member
+
+__all__ = ['PostgresSeats', 'listed']
+
+# Seconds that a call may take. One that took longer than HOLD is of no use, but
+# a server that stood still need not be connected to anew.
+PATIENCE: Final = 5.0
+
+BEAT: Final = (
+    'SELECT alive, now, started, timeline, quiet, free, requested, places, suspects, beats, '
+    'wanted FROM cronsched.beat_v1(%s, %s, %s)')
+
+LISTED: Final = (
+    'SELECT m.id, m.machine, m.host, m.pid, m.since, m.seen, m.dead, m.clock_offset, '
+    'cronsched.lives_v1(m.id, %s, %s::jsonb), '
+    '(SELECT count(*) FROM cronsched.seats AS s WHERE s.member = m.id), '
+    '(SELECT max(s.epoch) FROM cronsched.seats AS s WHERE s.member = m.id), '
+    'cronsched.look_v1(ARRAY[m.id]) '
+    'FROM cronsched.members AS m ORDER BY m.since, m.id')
+
+
+class PostgresSeats:
+    """See the module. `claims` is the session that claims are asked with: both
+    are of one member."""
+
+    def __init__(
+        self, claims: Session, place: str, say_again: Callable[[Session], int],
+    ) -> None:
+        self._claims = claims
+        self._session = Session(claims.source, PATIENCE)
+        self._place = place
+        self._say_again = say_again
+        self._number = 0
+        self.member = 0
+
+    # -- a member --------------------------------------------------------------
+
+    def join(self) -> None:
+        if self.member:
+            self._claims.forget_member()
+        member = self._claims.member()
+        if not self._ask('SELECT cronsched.enter_v1(%s, %s)', member, self._place)[0][0]:
+            self._claims.forget_member()   # it was one before, and is dead
+            member = self._claims.member()
+            self._ask('SELECT cronsched.enter_v1(%s, %s)', member, self._place)
+        self.member, self._number = member, 0
+
+    def beat(self, offset: float | None = None) -> Beat:
+        self._number += 1
+        (alive, now, started, timeline, quiet, free, requested, places, suspects, beats,
+         wanted), = self._ask(BEAT, self.member, self._number, offset)
+        if not alive:
+            self._claims.forget_member()
+        return Beat(
+            alive, now, f'{timeline}/{started}', timeline, quiet, free, requested,
+            tuple(places or ()), dict(zip(suspects or (), beats or (), strict=True)),
+            tuple(wanted or ()))
+
+    def convict(self, suspect: int, beat: int) -> bool:
+        return bool(self._ask(
+            'SELECT cronsched.convict_v1(%s, %s, %s)', self.member, suspect, beat)[0][0])
+
+    def leave(self) -> None:
+        if self.member:
+            self._ask('SELECT cronsched.leave_v1(%s)', self.member)
+            self.member = 0
+
+    # -- seats -----------------------------------------------------------------
+
+    def take(self, application_ids: Collection[str]) -> Mapping[str, int]:
+        return dict(self._ask(
+            'SELECT application_id, epoch FROM cronsched.take_v1(%s, %s::text[])', self.member,
+            sorted(application_ids)))
+
+    def mine(self) -> Mapping[str, int]:
+        return dict(self._ask(
+            'SELECT application_id, epoch FROM cronsched.seats_v1(%s)', self.member))
+
+    def want(self, application_ids: Collection[str]) -> None:
+        self._ask('SELECT cronsched.want_v1(%s, %s::text[])', self.member, list(application_ids))
+
+    def give(self, application_ids: Collection[str]) -> None:
+        self._ask('SELECT cronsched.give_v1(%s, %s::text[])', self.member, list(application_ids))
+
+    def say_again(self) -> int:
+        return self._say_again(self._session)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _ask(self, sql: str, *values: Any) -> Rows:
+        return self._session.ask(sql, values)
+
+
+def listed(session: Session) -> list[Member]:
+    """All members that are not forgotten, the oldest first."""
+    me = session.known_member()
+    rows = session.ask(LISTED, (me, None))
+    return [_member(row) for row in rows]
+
+
+def _member(row: tuple[Any, ...]) -> Member:
+    number, machine, host, pid, since, seen, dead, offset, lives, seats, epoch, process = row
+    if lives == 'look':
+        lives = next(iter(json.loads(looked_at(process) or '{}').values()), 'unknown')
+    alive = {'alive': True, 'dead': False}.get(lives)
+    if seen is not None:   # it beats, or did
+        alive = not dead if alive is None else alive
+    return Member(
+        number, machine, host, pid, since, alive, seats, epoch or 0, seen, offset)

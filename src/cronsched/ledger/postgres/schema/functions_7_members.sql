@@ -1,0 +1,167 @@
+-- Who fires what, among several machines: members that beat, and seats, each
+-- the right to fire one application id. The database compares its clock with
+-- itself alone; who is dead is judged by what the others have seen of it.
+
+-- Each promotion of a standby begins a new one (`pg_walfile_name`: the first
+-- eight digits). 0 on a standby.
+CREATE OR REPLACE FUNCTION cronsched.timeline_v1() RETURNS bigint
+LANGUAGE sql VOLATILE AS $$
+    SELECT CASE WHEN pg_is_in_recovery() THEN 0 ELSE
+        ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::bigint END
+$$;
+
+-- For how many seconds more nothing is granted. A standby that was promoted may
+-- have lost the latest claims: first, all that live say theirs again.
+CREATE OR REPLACE FUNCTION cronsched.quiet_v1() RETURNS double precision
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_timeline text := cronsched.timeline_v1();
+    v_now double precision := cronsched.now_v1(NULL);
+    v_known text;
+    v_until double precision;
+BEGIN
+    SELECT max(s.value) FILTER (WHERE s.key = 'timeline'),
+        max(s.value) FILTER (WHERE s.key = 'quiet_until')::double precision
+        INTO v_known, v_until FROM cronsched.state AS s
+        WHERE s.key IN ('timeline', 'quiet_until');
+    IF v_known = v_timeline THEN
+        RETURN greatest(coalesce(v_until, 0) - v_now, 0);
+    ELSIF v_known IS NULL THEN
+        INSERT INTO cronsched.state VALUES ('timeline', v_timeline) ON CONFLICT DO NOTHING;
+        RETURN 0;
+    END IF;
+    UPDATE cronsched.state AS s SET value = v_timeline
+        WHERE s.key = 'timeline' AND s.value <> v_timeline;
+    IF FOUND THEN   -- of all who find it so, one is the first
+        INSERT INTO cronsched.state AS s VALUES ('quiet_until', (v_now + 3.0)::text)
+            ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+    END IF;
+    RETURN 3.0;
+END $$;
+
+-- From now on it beats. `p_place`: processes of one place share a lease.
+CREATE OR REPLACE FUNCTION cronsched.enter_v1(p_member bigint, p_place text) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE cronsched.members AS m SET place = p_place, seen = cronsched.now_v1(NULL)
+        WHERE m.id = p_member AND NOT m.dead;
+    RETURN FOUND;
+END $$;
+
+-- A beat, and what there is to know. Without `alive`, it was deposed. Of those
+-- not heard for a while, `suspects` and their last beats; `places` are those of
+-- all that live. `free`: how many seats have nobody; `wanted`: some of ours that others
+-- want.
+CREATE OR REPLACE FUNCTION cronsched.beat_v1(
+    p_member bigint, p_beat bigint, p_offset double precision,
+    OUT alive boolean, OUT now double precision, OUT started double precision,
+    OUT timeline bigint, OUT quiet double precision, OUT free bigint, OUT requested boolean,
+    OUT places text[], OUT suspects bigint[], OUT beats bigint[], OUT wanted text[]
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    -- A beat that is lost with the server does no harm.
+    PERFORM set_config('synchronous_commit', 'off', true);
+    now := cronsched.now_v1(NULL);
+    UPDATE cronsched.members AS m SET beat = p_beat, seen = now, clock_offset = p_offset
+        WHERE m.id = p_member AND NOT m.dead AND m.beat <= p_beat;
+    alive := FOUND;
+    started := extract(epoch FROM pg_postmaster_start_time());
+    timeline := cronsched.timeline_v1();
+    quiet := cronsched.quiet_v1();
+    free := (SELECT count(*) FROM cronsched.seats AS s WHERE s.member IS NULL);
+    requested := EXISTS (SELECT FROM cronsched.requests AS q WHERE q.taken IS NULL);
+    SELECT array_agg(DISTINCT m.place),
+        array_agg(m.id ORDER BY m.id) FILTER (WHERE m.id <> p_member AND m.seen < now - 0.7),
+        array_agg(m.beat ORDER BY m.id) FILTER (WHERE m.id <> p_member AND m.seen < now - 0.7)
+        INTO places, suspects, beats FROM cronsched.members AS m
+        WHERE m.seen IS NOT NULL AND NOT m.dead;
+    wanted := ARRAY(SELECT s.application_id FROM cronsched.seats AS s
+        WHERE s.member = p_member AND s.wanted_by IS NOT NULL LIMIT 100);
+END $$;
+
+-- It is dead if it has not beaten since; then its seats are free. Whoever was
+-- convicted convicts nobody.
+CREATE OR REPLACE FUNCTION cronsched.convict_v1(
+    p_member bigint, p_suspect bigint, p_beat bigint
+) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    -- In this order, as two may convict each other.
+    PERFORM FROM cronsched.members AS m WHERE m.id IN (p_member, p_suspect)
+        ORDER BY m.id FOR NO KEY UPDATE;
+    IF NOT EXISTS (SELECT FROM cronsched.members AS m WHERE m.id = p_member AND NOT m.dead) THEN
+        RETURN false;
+    END IF;
+    UPDATE cronsched.members AS m SET dead = true
+        WHERE m.id = p_suspect AND m.beat = p_beat AND NOT m.dead;
+    IF FOUND THEN
+        UPDATE cronsched.seats AS s SET member = NULL WHERE s.member = p_suspect;
+        RETURN true;
+    END IF;
+    RETURN false;
+END $$;
+
+-- Those of these seats that are ours, after what is free was taken: each begins a new term, whose
+-- number grows also where a failover forgot the last ones.
+CREATE OR REPLACE FUNCTION cronsched.take_v1(p_member bigint, p_application_ids text[])
+RETURNS TABLE (application_id text, epoch bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM FROM cronsched.members AS m WHERE m.id = p_member AND NOT m.dead FOR SHARE;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    PERFORM cronsched.durably_v1();
+    INSERT INTO cronsched.seats (application_id)
+        SELECT a FROM unnest(p_application_ids) AS a ORDER BY a ON CONFLICT DO NOTHING;
+    UPDATE cronsched.seats AS s SET member = p_member, wanted_by = NULL,
+        epoch = greatest(s.epoch + 1, (cronsched.timeline_v1() - 1) * 1000000 + 1)
+        FROM (SELECT f.application_id FROM cronsched.seats AS f
+            WHERE f.application_id = ANY (p_application_ids) AND f.member IS NULL
+            ORDER BY f.application_id FOR UPDATE SKIP LOCKED) AS free
+        WHERE s.application_id = free.application_id;
+    RETURN QUERY SELECT s.application_id, s.epoch FROM cronsched.seats AS s
+        WHERE s.application_id = ANY (p_application_ids) AND s.member = p_member;
+END $$;
+
+-- What is ours; for who has lost the thread.
+CREATE OR REPLACE FUNCTION cronsched.seats_v1(p_member bigint)
+RETURNS TABLE (application_id text, epoch bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT s.application_id, s.epoch FROM cronsched.seats AS s WHERE s.member = p_member
+$$;
+
+-- Of those that others have, and that we would have by the hash.
+CREATE OR REPLACE FUNCTION cronsched.want_v1(p_member bigint, p_application_ids text[])
+RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE cronsched.seats AS s SET wanted_by = p_member
+        WHERE s.application_id = ANY (p_application_ids) AND s.member <> p_member
+        AND s.wanted_by IS DISTINCT FROM p_member
+$$;
+
+-- Seats given back, all for NULL; or taken from us: nothing happens.
+CREATE OR REPLACE FUNCTION cronsched.give_v1(p_member bigint, p_application_ids text[])
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE cronsched.seats AS s SET member = NULL, wanted_by = NULL
+        WHERE s.member = p_member
+        AND (p_application_ids IS NULL OR s.application_id = ANY (p_application_ids));
+END $$;
+
+-- It beats no more: nobody has to wait until it is convicted.
+CREATE OR REPLACE FUNCTION cronsched.leave_v1(p_member bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE cronsched.members AS m SET dead = true WHERE m.id = p_member AND m.seen IS NOT NULL;
+    PERFORM cronsched.give_v1(p_member, NULL);
+END $$;
+
+-- May it write as the sender of what it fired? Not if another has the office,
+-- or nobody: what it did not record is found and fired.
+CREATE OR REPLACE FUNCTION cronsched.is_deposed_v1(p_application_id text, p_member bigint)
+RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM cronsched.seats AS s
+        WHERE s.application_id = p_application_id AND s.member IS DISTINCT FROM p_member)
+$$;

@@ -1,0 +1,103 @@
+"""Who fires what, where several machines share a ledger.
+
+Example::
+
+    seats = ledger.seats('place')       # None: there is one machine
+    seats.join()
+    answer = seats.beat(offset=0.01)
+    seats.take(['org/zug'])             # {'org/zug': 7}, the term of office
+
+A process that holds leases of its machine is a *member* and beats. A *seat* is
+the right of one member to fire the calls of one application id, for a term of
+office that has a number, the epoch. Seats only save requests: that a run
+happens once rests on its claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ['Beat', 'Member', 'Seats']
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a beat is answered.
+
+    alive: False if the others have given us up; then nothing is ours.
+    now: the clock of the store, UTC seconds.
+    history: changes when the store was started anew or is another one than
+        before; `lineage` only in the latter case, when claims may be lost.
+    quiet: for how many seconds it grants nothing.
+    free: how many seats have no member.
+    places: of all members that live; those of one place share a lease.
+    suspects: the members not heard for a while, with the beat last heard.
+    wanted: application ids of ours that others would have.
+    """
+
+    alive: bool
+    now: float
+    history: str = ''
+    lineage: int = 0
+    quiet: float = 0.0
+    free: int = 0
+    requested: bool = False
+    places: tuple[str, ...] = ()
+    suspects: Mapping[int, int] | None = None
+    wanted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A process that fires calls, or executes runs. Times are UTC seconds.
+
+    seats: how many application ids it fires; epoch: the newest of their terms.
+    beat: the last one; None where there is one machine.
+    offset: its clock minus that of the store, seconds; None where unknown.
+    alive: None where that cannot be known.
+    """
+
+    id: int
+    machine: str
+    host: str
+    pid: int
+    since: float
+    alive: bool | None
+    seats: int = 0
+    epoch: int = 0
+    beat: float | None = None
+    offset: float | None = None
+
+
+class Seats(Protocol):
+    """See the module. Of one thread; each call is one round trip, and raises
+    `LedgerError` when that fails. It has a connection of its own."""
+
+    #: This process, as a member; 0 before `join`.
+    member: int
+
+    def join(self) -> None:
+        """Be a member from now on, with an id that nobody had."""
+
+    def beat(self, offset: float | None = None) -> Beat: ...
+    def convict(self, suspect: int, beat: int) -> bool:
+        """It is dead, unless it has beaten since; then its seats are free."""
+
+    def take(self, application_ids: Collection[str]) -> Mapping[str, int]:
+        """Those that are free, as ours, with their epochs."""
+
+    def mine(self) -> Mapping[str, int]: ...
+    def want(self, application_ids: Collection[str]) -> None:
+        """Ask those who have them."""
+
+    def give(self, application_ids: Collection[str]) -> None: ...
+    def leave(self) -> None:
+        """Be a member no more; what was ours is free at once."""
+
+    def say_again(self) -> int:
+        """The claims that this process was granted lately, which the store may
+        have lost; how many it had lost."""
+
+    def close(self) -> None: ...

@@ -1,0 +1,234 @@
+"""This process among the members of several machines.
+
+Example::
+
+    membership = Membership(shared, ledger.seats(place), place)
+    membership.turn()       # twice a second, by a thread of its own
+
+Of the processes of a machine, leases say who fires; of the machines, seats do.
+While this process holds leases it is a member and beats. It takes seats that
+are free, gives up those that another is to have, judges the others, and is
+judged by them. A beat lets the native thread fire for HOLD seconds from its
+start; past that it holds back by itself, whatever became of this thread, and
+goes on with the next beat that is answered.
+
+Nothing here makes a run happen once, the claim does: mistakes cost requests.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from typing import Final, Protocol
+
+from cronsched.base import clock
+from cronsched.base.text import printable
+from cronsched.ledger.seats import Beat, Seats
+from cronsched.scheduler.judge import BEAT, HOLD, Judge
+from cronsched.scheduler.rendezvous import Firsts
+from cronsched.scheduler.safe_log import say
+
+__all__ = ['MOST_OFFSET', 'Membership', 'Shared']
+
+# How long a free seat is left to who has it by the hash, and how long all must
+# agree on who lives before one asks for what another has. Seconds.
+GRACE: Final = 2.0
+CALM: Final = 30.0
+
+#: From the clock of the store, in seconds: what is told, and what is too much.
+TOLD_OFFSET: Final = 1.0
+MOST_OFFSET: Final = 10.0
+
+
+class Shared(Protocol):
+    """The native scheduler, for the application ids of one ledger."""
+
+    def monotonic(self) -> float: ...
+    def leased(self) -> Collection[str]:
+        """Those whose lease is ours; cheap where nothing has changed."""
+
+    def grant(self, application_id: str, epoch: int) -> None: ...
+    def revoke(self, application_id: str) -> None: ...
+    def valid(self, until: float) -> None: ...
+    def retire(self) -> None:
+        """Nothing is ours, nor will be before `valid`."""
+
+
+class Membership:
+    """See the module. Used by one thread."""
+
+    def __init__(self, shared: Shared, seats: Seats, place: str) -> None:
+        self._shared = shared
+        self._seats = seats
+        self._judge = Judge()
+        self._firsts = Firsts(place)
+        self._mine: dict[str, int] = {}
+        self._asked: set[str] = set()         # for a seat, once at least
+        self._waiting: dict[str, float] = {}  # for a seat, since when
+        self._fruitless = -1                  # so many were free, and not for us
+        self._free_since: float | None = None
+        self._lineage: int | None = None
+        self._offset: float | None = None
+        self._far_off = self._told_offset = False
+        self._places: tuple[str, ...] = ()
+        self._calm_since = 0.0
+        self._must_look = True                # what is ours may be otherwise
+
+    @property
+    def mine(self) -> Mapping[str, int]:
+        """The application ids whose seat is ours, with their epochs."""
+        return self._mine
+
+    # -- a turn ----------------------------------------------------------------
+
+    def turn(self) -> None:
+        """Raises `LedgerError` when the store cannot be used: then what was
+        said last is good for as long as it was."""
+        leased = set(self._shared.leased())
+        try:
+            self._turn(leased)
+        except BaseException:
+            self._must_look = True
+            raise
+
+    def _turn(self, leased: set[str]) -> None:
+        if not leased:
+            self.leave()
+            return
+        if not self._seats.member:
+            self._join()
+        began = self._shared.monotonic()
+        answer = self._call(began)
+        ended = self._shared.monotonic()
+        if not answer.alive:
+            self._deposed()
+            return
+        self._heed_history(answer)
+        self._keep_time(answer, ended)
+        if not answer.quiet:   # what it would send now is not granted
+            self._shared.valid(began + HOLD)
+        if self._must_look:
+            self._look()
+        for suspect, beat in self._judge.hear(began, ended, answer):
+            if self._seats.convict(suspect, beat):
+                say(logging.WARNING, 'Member %d has not been heard for %.1f s: its application '
+                    'ids are taken over', suspect, HOLD)
+        self._give({*answer.wanted, *self._mine} if self._far_off
+                   else {*answer.wanted, *(self._mine.keys() - leased)})
+        if not self._far_off:
+            self._take(leased, answer, ended)
+            self._balance(leased, answer, ended)
+
+    def _join(self) -> None:
+        self._seats.join()
+        self._judge = Judge()
+        self._must_look = True
+        self._asked.clear()
+
+    def _call(self, began: float) -> Beat:
+        before = clock.now()
+        answer = self._seats.beat(self._offset)
+        took = self._shared.monotonic() - began
+        # Half of the way is behind us when the store looks at its clock.
+        if took < BEAT:
+            self._offset = before + took / 2 - answer.now
+        return answer
+
+    def _deposed(self) -> None:
+        say(logging.WARNING, 'The other machines have not heard this process for a while and '
+            'have taken over: it begins anew')
+        self._revoke(list(self._mine))
+        self._seats.member = 0
+
+    def leave(self) -> None:
+        """What was ours is free at once."""
+        self._revoke(list(self._mine))
+        self._shared.retire()
+        self._waiting.clear()
+        self._seats.leave()
+
+    # -- what the store says of itself -----------------------------------------
+
+    def _heed_history(self, answer: Beat) -> None:
+        if self._lineage not in (None, answer.lineage):
+            lost = self._seats.say_again()
+            say(logging.WARNING, 'The ledger is another server than before: %d claim(s) of this '
+                'process were lost with it and are there again', lost)
+            self._must_look = True
+        self._lineage = answer.lineage
+
+    def _look(self) -> None:
+        mine = self._seats.mine()
+        self._revoke([each for each in self._mine if each not in mine])
+        self._grant(mine)
+        self._must_look = False
+
+    def _keep_time(self, answer: Beat, ended: float) -> None:
+        if answer.places != self._places:
+            self._places, self._calm_since = answer.places, ended
+        offset = abs(self._offset or 0.0)
+        was_far_off, self._far_off = self._far_off, offset > MOST_OFFSET
+        told, self._told_offset = self._told_offset, offset > TOLD_OFFSET
+        if self._far_off and not was_far_off:
+            say(logging.ERROR, 'The clock of this machine is %+.1f s from that of the ledger: '
+                'other machines call its cronjobs until it is set', self._offset)
+        elif self._told_offset and not told:
+            say(logging.WARNING, 'The clock of this machine is %+.1f s from that of the ledger: '
+                'is it kept by NTP?', self._offset)
+
+    # -- seats -----------------------------------------------------------------
+
+    def _take(self, leased: set[str], answer: Beat, now: float) -> None:
+        self._waiting = {
+            each: self._waiting.get(each, now) for each in leased if each not in self._mine
+        }
+        if not answer.free:
+            self._free_since, self._fruitless = None, -1
+        elif self._free_since is None:
+            self._free_since = now
+        if wanted := self._to_ask(answer, now):
+            taken = self._seats.take(wanted)
+            self._asked |= wanted
+            self._grant(taken)
+            everyone = len(wanted) == len(self._waiting)
+            self._fruitless = answer.free if not taken and everyone else -1
+
+    def _to_ask(self, answer: Beat, now: float) -> set[str]:
+        """What we would have, and nobody may have: those we have by the hash
+        at once, others when nobody took them."""
+        free = answer.free not in (0, self._fruitless)
+        late = free and self._free_since is not None and now - self._free_since >= GRACE
+        candidates = [each for each in self._waiting if free or each not in self._asked]
+        first = self._firsts.of(candidates, answer.places)
+        return first | {
+            each for each in candidates
+            if late or (each not in self._asked and now - self._waiting[each] >= GRACE)
+        }
+
+    def _balance(self, leased: set[str], answer: Beat, now: float) -> None:
+        if now - self._calm_since < CALM:
+            return
+        self._calm_since = now
+        if wanted := self._firsts.of(leased - self._mine.keys(), answer.places):
+            self._seats.want(wanted)
+
+    def _give(self, application_ids: set[str]) -> None:
+        """First it is not fired any more, then another may."""
+        given = [each for each in application_ids if each in self._mine]
+        if given:
+            self._revoke(given)
+            self._seats.give(given)
+
+    def _grant(self, seats: Mapping[str, int]) -> None:
+        for application_id, epoch in seats.items():
+            self._mine[application_id] = epoch
+            self._waiting.pop(application_id, None)
+            self._shared.grant(application_id, epoch)
+
+    def _revoke(self, application_ids: Collection[str]) -> None:
+        for application_id in application_ids:
+            del self._mine[application_id]
+            self._shared.revoke(application_id)
+            say(logging.DEBUG, 'The seat of %s is not ours', printable(application_id))
+
+

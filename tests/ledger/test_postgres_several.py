@@ -1,0 +1,202 @@
+"""What a PostgreSQL ledger does for several machines: who was deposed records
+nothing, and what a promoted standby does not know is said again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import postgres
+import pytest
+
+from cronsched.base import clock
+from cronsched.ledger import LedgerError, Missed, Run
+from cronsched.ledger.postgres import PostgresLedger
+from cronsched.ledger.postgres.connections import Source, disconnect, execute
+
+NOW = int(clock.now())
+TOMORROW = 86_400
+
+
+def run(after: int = 0) -> Run:
+    return Run('org/zug', 'cleanup', NOW - 100 + after)
+
+
+class Database:
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._connection = Source(url).connect(5.0)
+        self.sql("DELETE FROM cronsched.state WHERE key IN ('timeline', 'quiet_until')")
+
+    def sql(self, text: str) -> list[tuple[object, ...]]:
+        return execute(self._connection, text)
+
+    def promote(self, *, quiet: bool = False) -> None:
+        """As another server, from whose clock it is seen a while ago."""
+        self.sql("INSERT INTO cronsched.state VALUES ('timeline', '0') "
+                 'ON CONFLICT (key) DO UPDATE SET value = excluded.value')
+        if not quiet:
+            self.sql('SELECT cronsched.quiet_v1()')
+            self.sql("UPDATE cronsched.state SET value = '0' WHERE key = 'quiet_until'")
+
+    def lose(self) -> None:
+        """The commits of which the standby had not heard."""
+        self.sql('DELETE FROM cronsched.runs; DELETE FROM cronsched.executions')
+
+    def close(self) -> None:
+        disconnect(self._connection)
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    database = Database(postgres.server().clean_database())
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def ledgers(database: Database) -> Iterator[tuple[PostgresLedger, PostgresLedger]]:
+    both = PostgresLedger(database.url), PostgresLedger(database.url)
+    yield both
+    for ledger in both:
+        ledger.close()
+
+
+def notice(ledger: PostgresLedger, database: Database) -> None:
+    database.promote()
+    ledger._lineage = 0     # the server that it knew
+    ledger.take_requests([])
+
+
+def states(ledger: PostgresLedger) -> dict[int, str]:
+    return {row.run.scheduled - NOW + 100: row.state for row in ledger.history()}
+
+
+# -- the fence -----------------------------------------------------------------
+
+def test_a_deposed_sender_records_nothing(ledgers, database) -> None:
+    deposed, heir = ledgers
+    seats = deposed.seats('a')
+    seats.join()
+    assert seats.take(['org/zug']) == {'org/zug': 1}
+    assert deposed.record(run(), 'unreachable', at=NOW) is None
+    database.sql(f'UPDATE cronsched.seats SET member = {heir._member()}, epoch = 2')
+    deposed.record(run(60), 'unreachable', at=NOW)
+    deposed.miss([Missed(run(70), run(80).scheduled, 10)], NOW)
+    assert states(heir) == {0: 'unreachable'}
+    assert heir.claim(run(60), timestamp=NOW, epoch=2).granted
+    heir.record(run(90), 'unreachable', at=NOW)
+    assert states(heir)[90] == 'unreachable'
+    seats.close()
+
+
+def test_nor_does_one_whose_seat_is_free(ledgers, database) -> None:
+    ledger, _ = ledgers
+    seats = ledger.seats('a')
+    seats.join()
+    seats.take(['org/zug'])
+    seats.leave()
+    ledger.record(run(), 'unreachable', at=NOW)
+    assert states(ledger) == {}
+    seats.close()
+
+
+def test_whoever_executes_may_end_its_run_all_the_same(ledgers, database) -> None:
+    """It runs where the request went, whoever sent it, and whoever was deposed since."""
+    executing, _ = ledgers
+    claim = executing.claim(run(), timestamp=NOW)
+    database.sql("INSERT INTO cronsched.seats VALUES ('org/zug', 999, 5)")
+    executing.finish(claim, 'ok', took=1.0)
+    assert states(executing) == {0: 'ok'}
+
+
+# -- after a failover ----------------------------------------------------------
+
+def test_claims_that_were_lost_are_said_again(ledgers, database) -> None:
+    ledger, other = ledgers
+    ended, executing = ledger.claim(run(), timestamp=NOW), ledger.claim(
+        run(10), timestamp=NOW, timeout=TOMORROW, overlap='allow')
+    ledger.finish(ended, 'ok', took=0.2)
+    ledger.take_requests(['org/zug'])     # it knows this server
+    database.lose()
+    notice(ledger, database)
+    assert states(other) == {0: 'ok', 10: 'running'}
+    assert not other.claim(run(), timestamp=NOW + 1).granted
+    assert not other.claim(run(10), timestamp=NOW + 1, overlap='allow').granted
+    ledger.finish(executing, 'failed', took=2.0, detail='so it was')
+    assert [row.detail for row in other.history(limit=1)] == ['so it was']
+
+
+def test_a_further_attempt_is_said_again_over_the_one_before(ledgers, database) -> None:
+    ledger, other = ledgers
+    first = ledger.claim(run(), timestamp=NOW, retries=2)
+    ledger.finish(first, 'failed', took=0.1)
+    ledger.take_requests([])
+    rows = database.sql('SELECT attempt, next_attempt FROM cronsched.runs')
+    second = ledger.claim(run(), attempt=2, timestamp=NOW, retries=2)
+    assert second.granted
+    database.sql(f"UPDATE cronsched.runs SET state = 'failed', attempt = {rows[0][0]}, "
+                 f'next_attempt = {rows[0][1]}; DELETE FROM cronsched.executions')
+    notice(ledger, database)
+    row, = other.history()
+    assert (row.state, row.attempt, row.attempts_left) == ('running', 2, 1)
+    assert not other.claim(run(), attempt=2, timestamp=NOW + 1, retries=2).granted
+
+
+def test_an_end_that_was_lost_is_said_again(ledgers, database) -> None:
+    ledger, other = ledgers
+    claim = ledger.claim(run(), timestamp=NOW)
+    ledger.take_requests([])
+    executions = database.sql('SELECT job_id, scheduled, attempt, member, thread, deadline, '
+                              'retries, backoff FROM cronsched.executions')[0]
+    ledger.finish(claim, 'ok', took=0.2)
+    database.sql("UPDATE cronsched.runs SET state = 'running', ended = NULL")
+    database.sql('INSERT INTO cronsched.executions VALUES ({}, {}, {}, {}, \'{}\', {}, {}, {})'
+                 .format(*executions))
+    notice(ledger, database)
+    assert states(other) == {0: 'ok'}
+    assert other.executing() == []
+
+
+def test_what_was_granted_to_another_since_is_left_alone(ledgers, database) -> None:
+    ledger, other = ledgers
+    ledger.claim(run(), timestamp=NOW)
+    ledger.take_requests([])
+    database.lose()
+    database.promote()
+    assert other.claim(run(), timestamp=NOW).granted
+    member = database.sql('SELECT member FROM cronsched.runs')
+    notice(ledger, database)
+    assert database.sql('SELECT member FROM cronsched.runs') == member
+
+
+def test_a_promoted_server_grants_nothing_before_all_have_spoken(ledgers, database) -> None:
+    ledger, _ = ledgers
+    ledger.claim(run(), timestamp=NOW)
+    database.promote(quiet=True)
+    with pytest.raises(LedgerError, match='another server than before'):
+        ledger.claim(run(10), timestamp=NOW, overlap='allow')
+    left, = database.sql('SELECT cronsched.quiet_v1()')[0]
+    assert 1.0 < left <= 3.0
+    database.sql("UPDATE cronsched.state SET value = '0' WHERE key = 'quiet_until'")
+    assert ledger.claim(run(10), timestamp=NOW, overlap='allow').granted
+
+
+# -- who there is --------------------------------------------------------------
+
+def test_members_are_listed(ledgers, database) -> None:
+    here, other = ledgers
+    seats = here.seats('a')
+    seats.join()
+    seats.take(['org/zug', 'org/bern'])
+    seats.beat(0.25)
+    other._member()
+    database.sql("UPDATE cronsched.seats SET epoch = 7 WHERE application_id = 'org/bern'")
+    database.sql("INSERT INTO cronsched.members (machine, boot, namespace, pid, started, host, "
+                 "since, seen, dead) VALUES ('far', 'b', 'n', 12, 1, 'web9', 1, 2, true)")
+    gone, mine, third = here.members()
+    assert (gone.host, gone.alive, gone.seats) == ('web9', False, 0)
+    assert (mine.id, mine.alive, mine.seats, mine.epoch, mine.offset) == (
+        seats.member, True, 2, 7, 0.25)
+    assert mine.beat is not None
+    assert (third.alive, third.beat, third.seats) == (True, None, 0)
+    seats.close()
