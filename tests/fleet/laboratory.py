@@ -76,6 +76,10 @@ class Primary(postgres.Server):
         path = Path(f'/proc/{self.pid}/task/{self.pid}/children')
         return [int(each) for each in path.read_text().split()]
 
+    def close(self) -> None:
+        self.stop(signal.SIGQUIT)
+        super().close()
+
     def kill(self) -> None:
         """As a machine that has gone: nothing is written any more."""
         children = self.children()
@@ -100,8 +104,8 @@ class Standby(Primary):
         if self._user:
             os.chown(self.directory, self._user.pw_uid, self._user.pw_gid)
         self.socket = self.directory / f'.s.PGSQL.{postgres.PORT}'
-        self._run('pg_basebackup', '-D', self.data, '-R', '-X', 'stream', '-U', 'owner',
-                  '-h', of.address, '-p', str(postgres.PORT))
+        self._run('pg_basebackup', '-D', self.data, '-R', '-X', 'stream', '-c', 'fast',
+                  '-U', 'owner', '-h', of.address, '-p', str(postgres.PORT))
         self.start()
 
     def promote(self) -> None:
