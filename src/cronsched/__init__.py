@@ -12,7 +12,7 @@ Example::
 Importing starts no thread and opens no file.
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
 from cronsched._cronsched import Scheduler, parse_cron, seeded_offset
 from cronsched._version import __version__
@@ -28,7 +28,10 @@ from cronsched.errors import (
 )
 from cronsched.schedule import Schedule
 
+TYPE_CHECKING = False    # as in typing, which is slow to load
 if TYPE_CHECKING:
+    from typing import Any
+
     from cronsched.web.cron import Cron
 
 __all__ = [

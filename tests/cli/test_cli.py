@@ -415,3 +415,41 @@ def test_what_others_wrote_steers_no_terminal(
     path.write_text('0 9 * * \x1b]0;owned\x07\n')
     assert main(['check', str(path)]) == 2
     assert '\x1b' not in capsys.readouterr().err
+
+
+# -- what is often written instead of an expression
+
+
+@pytest.mark.parametrize(('words', 'hint'), [
+    (['0', '9', '*', '*', '1'], "the expression comes as 5 words: write '0 9 * * 1'"),
+    (['0', '9', 'README.md', 'src', '1'], "write '0 9 * * MON', say, in quotes"),
+    (['every', '5', 'minutes'], "write '*/5 * * * *'"),
+    (['every 5 minutes'], 'write */5 * * * *'),
+    (['every hour'], 'write 0 * * * *'),
+    (['minutes=5'], "write '*/5 * * * *' here"),
+    (['hour=8, minute=30'], "write '30 8 * * *' here"),
+    (["hour='8' minute='*/5'"], "write '*/5 8 * * *' here"),
+])
+@pytest.mark.parametrize('command', ['next', 'explain'])
+def test_an_error_says_what_to_write(
+    command: str, words: list[str], hint: str, capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([command, *words, '--tz', 'Europe/Zurich']) == 2
+    assert hint in capsys.readouterr().err
+
+
+def test_check_is_told_of_quotes_as_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(['check', '0', '9', '*', '*', '1']) == 2
+    assert "the expression comes as 5 words: write '0 9 * * 1'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'after', ['2027-01-01 00:00 UTC', 'Fri 2027-01-01 00:00 +00:00', '1798761600'])
+def test_next_begins_at_any_time_that_it_shows(
+    after: str, capsys: pytest.CaptureFixture[str],
+) -> None:
+    (run,) = data(capsys, 'next', '@daily', '-n', '1', '--after', after)['runs']
+    assert run['utc'] == '2027-01-02T00:00:00Z'

@@ -16,13 +16,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
 
-from cronsched.base.text import printable_lines
-from cronsched.cli.commands import make_parser
+from cronsched.cli.commands import parse
 from cronsched.cli.terminal import Terminal, close_after_broken_pipe
 from cronsched.errors import CronError
 
+TYPE_CHECKING = False    # as in typing, which is slow to load
 if TYPE_CHECKING:
     from cronsched.jobs.settings import Settings
 
@@ -39,8 +38,7 @@ def main(arguments: Sequence[str] | None = None, settings: Settings | None = Non
         # A file name is never a reason to fail.
         sys.stdout.reconfigure(errors='backslashreplace')
     try:
-        given = sys.argv[1:] if arguments is None else arguments
-        options = make_parser(next(iter(given), None)).parse_args(arguments)
+        options = parse(sys.argv[1:] if arguments is None else arguments)
         options.settings = settings
         status: int | None = options.run(options)
         sys.stdout.flush()
@@ -55,5 +53,7 @@ def main(arguments: Sequence[str] | None = None, settings: Settings | None = Non
 
 
 def _complain(error: CronError) -> None:
+    from cronsched.base.text import printable_lines
+
     terminal = Terminal(sys.stderr)
     terminal.write(f'cronsched: {terminal.bad("error:")} {printable_lines(str(error))}')

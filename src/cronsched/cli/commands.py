@@ -2,7 +2,7 @@
 
 Example::
 
-    make_parser().parse_args(['status', '--check'])
+    options = parse(['status', '--check'])
     add_commands(parser.add_subparsers(...), LEDGER_COMMANDS)    # in a framework's command
 
 A new command is a line in COMMANDS and a module with the constants DESCRIPTION,
@@ -13,14 +13,16 @@ EXAMPLES and, if its exit status says something, STATUSES; with
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import import_module
-from typing import Any, Final
 
 from cronsched.cli.parser import HelpFormatter, epilog
-from cronsched.cli.version import ShowVersion
 
-__all__ = ['COMMANDS', 'LEDGER_COMMANDS', 'add_commands', 'make_parser']
+TYPE_CHECKING = False    # as in typing, which is slow to load
+if TYPE_CHECKING:
+    from typing import Any, Final
+
+__all__ = ['COMMANDS', 'LEDGER_COMMANDS', 'add_commands', 'make_parser', 'parse']
 
 #: By name: the module, and a line of help.
 COMMANDS: Final = {
@@ -45,32 +47,47 @@ An expression has five to seven fields, [second] minute hour day month weekday
 --help; `cronsched completion bash` prints a script for the shell."""
 
 
-def make_parser(command: str | None = None) -> argparse.ArgumentParser:
-    """With the module of one command, if that is named, and of all otherwise."""
+def make_parser() -> argparse.ArgumentParser:
+    """For every command."""
+    from cronsched.cli.version import ShowVersion  # no single command needs it
+
     parser = argparse.ArgumentParser(
         prog='cronsched',
         description='Cron expressions, and the runs of the jobs on this machine.',
         epilog=EPILOG, formatter_class=HelpFormatter,
     )
     parser.add_argument('--version', action=ShowVersion)
-    # With `prog`, argparse need not format the usage to find it.
-    commands = parser.add_subparsers(
-        title='commands', metavar='COMMAND', required=True, prog='cronsched')
-    add_commands(commands, [command] if command in COMMANDS else COMMANDS)
+    add_commands(parser.add_subparsers(title='commands', metavar='COMMAND', required=True))
     return parser
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """The arguments, with the function `run`. Where a command is named first,
+    only its module is loaded."""
+    if words and words[0] in COMMANDS:
+        module, _ = COMMANDS[words[0]]
+        found = import_module(module)
+        parser = argparse.ArgumentParser(prog=f'cronsched {words[0]}', **_texts(found))
+        return _filled(parser, found).parse_args(words[1:])
+    return make_parser().parse_args(words)
 
 
 def add_commands(commands: Any, names: Iterable[str] = tuple(COMMANDS)) -> None:
     """Add those commands to what `add_subparsers` gave."""
     for name in names:
         module, summary = COMMANDS[name]
-        _add(commands, name, import_module(module), summary)
+        found = import_module(module)
+        _filled(commands.add_parser(name, help=summary, **_texts(found)), found)
 
 
-def _add(commands: Any, name: str, module: Any, summary: str) -> None:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=summary, description=module.DESCRIPTION, formatter_class=HelpFormatter,
-        epilog=epilog(module.EXAMPLES, getattr(module, 'STATUSES', ())),
-    )
+def _texts(module: Any) -> dict[str, Any]:
+    return {
+        'description': module.DESCRIPTION, 'formatter_class': HelpFormatter,
+        'epilog': epilog(module.EXAMPLES, getattr(module, 'STATUSES', ())),
+    }
+
+
+def _filled(parser: argparse.ArgumentParser, module: Any) -> argparse.ArgumentParser:
     module.add_arguments(parser)
     parser.set_defaults(run=module.run)
+    return parser

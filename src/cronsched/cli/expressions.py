@@ -19,8 +19,8 @@ from cronsched.errors import ExpressionError
 
 __all__ = ['add_expression', 'check_quoted', 'schedule_of']
 
-KEYWORD = re.compile(r'([a-z_]+)=(\S+)')
-FIELD = re.compile(r'[0-9*?,/#+LWH-]+|[A-Za-z]{3}(-[A-Za-z]{3})?')
+KEYWORD = r'([a-z_]+)=(\S+)'
+FIELD = r'[0-9*?,/#+LWH-]+|[A-Za-z]{3}(-[A-Za-z]{3})?'
 PLURALS = {'minutes': '*/{} * * * *', 'hours': '0 */{} * * *', 'seconds': '*/{} * * * * *'}
 FEWEST, MOST = 5, 7
 
@@ -38,8 +38,8 @@ def schedule_of(options: argparse.Namespace) -> Schedule:
     """Raises `CronError` that says what to write."""
     check_quoted([options.expression, *options.rest])
     expression: str = options.expression
-    keywords = KEYWORD.findall(expression)
-    if keywords and KEYWORD.sub('', expression).strip(' ,') == '':
+    keywords = re.findall(KEYWORD, expression) if '=' in expression else []
+    if keywords and re.sub(KEYWORD, '', expression).strip(' ,') == '':
         raise ExpressionError(
             f'{expression!r} is how a decorator is written in Python: write '
             f'{_from_keywords(keywords)} here')
@@ -51,7 +51,7 @@ def check_quoted(words: list[str]) -> None:
     if len(words) == 1:
         return
     text = ' '.join(words)
-    if FEWEST <= len(words) <= MOST and all(map(FIELD.fullmatch, words)):
+    if FEWEST <= len(words) <= MOST and all(re.fullmatch(FIELD, word) for word in words):
         write = f"write '{text}'"
     elif words[0] in ('every', 'each'):
         write = _plain(text)

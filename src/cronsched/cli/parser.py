@@ -11,9 +11,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from cronsched.cli.terminal import screen_width
+
+TYPE_CHECKING = False    # as in typing, which is slow to load
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ['HelpFormatter', 'epilog']
 

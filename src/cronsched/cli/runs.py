@@ -10,15 +10,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 from cronsched._cronsched import Schedule
 from cronsched.cli.terminal import Terminal
-from cronsched.schedule.english.moves import move_of
+
+TYPE_CHECKING = False    # as in typing, which is slow to load
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cronsched.schedule.english.moves import Move
 
 __all__ = ['REBOOT', 'as_data', 'row_of', 'run_data', 'runs_of', 'write_json']
 
 WEEKDAYS = ('Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun')
+# Farther than this (seconds) from a change of the clocks, every time is its own.
+NEAR = 2 * 86400
 REBOOT = 'runs once when the process that owns the jobs starts'
 
 
@@ -36,7 +42,7 @@ def row_of(schedule: Schedule, at: int, terminal: Terminal) -> list[str]:
     utc = datetime.fromtimestamp(at, UTC)
     local = utc.astimezone(schedule.timezone)
     clock = '%Y-%m-%d %H:%M:%S' if at % 60 else '%Y-%m-%d %H:%M'
-    move = move_of(schedule, at)
+    move = _move_of(schedule, at)
     return [
         f'{WEEKDAYS[local.weekday()]} {local:{clock}} {local.isoformat()[19:]}',
         f'{utc:{clock}}',
@@ -44,14 +50,24 @@ def row_of(schedule: Schedule, at: int, terminal: Terminal) -> list[str]:
     ]
 
 
+def _move_of(schedule: Schedule, at: int) -> Move | None:
+    """As `move_of`, which is loaded only near a change of the clocks."""
+    begin, end, _ = schedule.zone.span_at(at)
+    if (begin is None or at - begin > NEAR) and (end is None or end - at > NEAR):
+        return None
+    from cronsched.schedule.english.moves import move_of
+
+    return move_of(schedule, at)
+
+
 def run_data(schedule: Schedule, at: int) -> dict[str, Any]:
     utc = datetime.fromtimestamp(at, UTC)
-    move = move_of(schedule, at)
+    move = _move_of(schedule, at)
     return {
         'local': utc.astimezone(schedule.timezone).isoformat(),
         'utc': f'{utc:%Y-%m-%dT%H:%M:%SZ}',
         'epoch': at,
-        'move': {**move._asdict(), 'text': str(move)} if move else None,
+        'move': {'kind': move.kind, 'times': move.times, 'text': str(move)} if move else None,
     }
 
 

@@ -19,29 +19,32 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple, TextIO
 
-from cronsched.base.text import printable
+TYPE_CHECKING = False    # as in typing, which is slow to load
+if TYPE_CHECKING:
+    from typing import Final, TextIO
 
 __all__ = ['BROKEN_PIPE', 'Column', 'Terminal', 'close_after_broken_pipe', 'screen_width', 'table']
 
 # As a shell tells of a process that SIGPIPE ended.
 BROKEN_PIPE: Final = 141
 
-COLOUR = re.compile(r'\x1b\[[0-9]*m')
-PAINTED = re.compile(r'(\x1b\[[0-9]*m)(.*)(\x1b\[0m)', re.DOTALL)
+COLOUR = r'\x1b\[[0-9]*m'     # compiled where there are colours
 GAP: Final = 2          # blanks between two columns
 NARROWEST: Final = 40   # columns
 MOST_OF_NAME: Final = 30    # in a sentence
 
 
-class Column(NamedTuple):
+class Column:
     """A column of a table. It may be cut down to `least` characters, or (None)
     not at all; an `optional` one is left out where all that does not help."""
 
-    title: str
-    least: int | None = None
-    optional: bool = False
+    __slots__ = 'least', 'optional', 'title'
+
+    def __init__(self, title: str, least: int | None = None, *, optional: bool = False) -> None:
+        self.title = title
+        self.least = least
+        self.optional = optional
 
 
 class Terminal:
@@ -102,7 +105,7 @@ class Terminal:
         """`cell`, painted or not, in at most `most` characters."""
         if self.width is None or _width(cell) <= most:
             return cell
-        painted = PAINTED.fullmatch(cell)
+        painted = re.fullmatch(r'(\x1b\[[0-9]*m)(.*)(\x1b\[0m)', cell, re.DOTALL)
         if painted:
             return f'{painted[1]}{self.cut(painted[2], most)}{painted[3]}'
         dots = self._ellipsis()
@@ -110,6 +113,8 @@ class Terminal:
 
     def name(self, text: str) -> str:
         """A name in a sentence: printable, and cut to leave room for others."""
+        from cronsched.base.text import printable
+
         return self.cut(printable(text), MOST_OF_NAME)
 
     def _ellipsis(self) -> str:
@@ -198,7 +203,7 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _width(cell: str) -> int:
-    return len(COLOUR.sub('', cell))
+    return len(re.sub(COLOUR, '', cell) if '\x1b' in cell else cell)
 
 
 def close_after_broken_pipe() -> int:

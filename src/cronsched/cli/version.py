@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Any
 
 from cronsched._cronsched import libraries
 from cronsched._version import __version__
 
+TYPE_CHECKING = False    # as in typing, which is slow to load
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
+    from typing import Any
 
 __all__ = ['ShowVersion', 'version_lines']
 

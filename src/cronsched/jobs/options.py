@@ -25,6 +25,18 @@ __all__ = ['Overlap', 'Policy', 'check']
 
 Overlap = Literal['skip', 'queue', 'allow']
 
+# What a decorator takes beside the options.
+KEYWORDS: Final = ('expression', 'second', 'minute', 'hour', 'day', 'month', 'weekday', 'year',
+                   'timezone', 'name', 'once')
+# What others call them.
+ALIASES: Final = {
+    'tz': "timezone='Europe/Zurich'", 'day_of_week': "weekday='MON-FRI'",
+    'dow': "weekday='MON-FRI'", 'day_of_month': 'day=1', 'dom': 'day=1',
+    'month_of_year': 'month=1', 'cron': "an expression first, '0 8 * * *'",
+    'misfire_grace_time': 'catch_up= seconds', 'jitter': 'max_offset= seconds',
+    'max_instances': "overlap='skip', 'queue' or 'allow'", 'max_retries': 'retries=',
+}
+
 # What the native side holds: milliseconds in 31 bits are not quite 25 days.
 LONGEST: Final = 24 * 86_400.0
 
@@ -69,15 +81,27 @@ class Policy:
 def check(given: Mapping[str, Any]) -> dict[str, Any]:
     """The options in their own types. Raises `OptionError` that names the
     option and says what to write."""
-    return {name: _checker_of(name)(name, value) for name, value in given.items()}
+    return {name: _checker_of(name, value)(name, value) for name, value in given.items()}
 
 
-def _checker_of(name: str) -> Callable[[str, Any], Any]:
+def _checker_of(name: str, value: Any) -> Callable[[str, Any], Any]:
     if name in CHECKERS:
         return CHECKERS[name]
-    close = get_close_matches(name, CHECKERS, n=1)
-    hint = f'did you mean {close[0]!r}?' if close else f'there are {", ".join(CHECKERS)}'
-    raise OptionError(f'no such option: {name!r}; {hint}', field=name)
+    raise OptionError(f'no such option: {name!r}; {_instead_of(name, value)}', field=name)
+
+
+def _instead_of(name: str, value: Any) -> str:
+    """What to write for an option that there is not."""
+    field = name.removesuffix('s')
+    if name != field and field in ('second', 'minute', 'hour') and type(value) is int:
+        once = {'second': 'of each minute', 'minute': 'of each hour', 'hour': 'of each day'}
+        return (f"write {field}='*/{value}' for every {value} {name}, "
+                f'or {field}={value} for {field} {value} {once[field]}')
+    if name in ALIASES:
+        return f'write {ALIASES[name]}'
+    close = get_close_matches(name, [*KEYWORDS, *CHECKERS], n=1)
+    return f'did you mean {close[0]!r}?' if close else (
+        f'there are {", ".join([*KEYWORDS, *CHECKERS])}')
 
 
 def _seconds(value: Any) -> float | None:

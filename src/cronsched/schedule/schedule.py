@@ -16,13 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, Any
 
 from cronsched._cronsched import Schedule, Zone
 from cronsched.errors import ExpressionError
 from cronsched.schedule import zones  # noqa: F401  (tells the native side how to find zones)
 
+TYPE_CHECKING = False    # as in typing, which is slow to load
 if TYPE_CHECKING:
+    from typing import Any
+
     from cronsched.schedule.english.lint import Finding
 
 __all__ = ['FIELDS', 'Schedule', 'expression_of']

@@ -21,7 +21,6 @@ from _thread import allocate_lock
 from collections.abc import Iterator
 from datetime import UTC, timedelta, tzinfo
 from datetime import timezone as fixed_timezone
-from typing import Any, NamedTuple
 
 from cronsched import _cronsched
 from cronsched._cronsched import Zone
@@ -35,6 +34,10 @@ except AttributeError:
     sys.modules['_zoneinfo'] = None  # type: ignore[assignment]
     import zoneinfo
 
+TYPE_CHECKING = False    # as in typing, which is slow to load
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = ['refresh', 'resolve']
 
 
@@ -43,17 +46,21 @@ DAMAGED = (ValueError, OSError, EOFError, LookupError, ArithmeticError, struct.e
 
 
 # How people write an offset: UTC+2, GMT-03:30, +0200.
-OFFSET = re.compile(r'(?:UTC|GMT|Z)?\s?([+-])([0-9]{1,2})(?::?([0-9]{2}))?', re.IGNORECASE)
+OFFSET = r'(?i:UTC|GMT|Z)?\s?([+-])([0-9]{1,2})(?::?([0-9]{2}))?'
 LONGEST_NAME = 100    # characters; IANA's have 32
 FARTHEST = 14    # hours from UTC; of all clocks in use
 
 
-class Source(NamedTuple):
-    """Where a zone came from, and what the file looked like then."""
+class Source:
+    """Where a zone came from, and what the file looked like then: inode, size
+    in bytes, mtime in ns."""
 
-    path: str
-    signature: tuple[int, int, int]   # inode, size in bytes, mtime in ns
-    data: bytes
+    __slots__ = 'data', 'path', 'signature'
+
+    def __init__(self, path: str, signature: tuple[int, int, int], data: bytes) -> None:
+        self.path = path
+        self.signature = signature
+        self.data = data
 
 
 _loaded: dict[str, tuple[Zone, Source]] = {}
@@ -199,7 +206,7 @@ def _has_changed(source: Source) -> bool:
 
 
 def _suggestion(name: str) -> str:
-    offset = OFFSET.fullmatch(name)
+    offset = re.fullmatch(OFFSET, name)
     if offset is not None:
         return _offset_hint(*offset.groups(default='0'))
     from difflib import get_close_matches

@@ -16,10 +16,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Literal, NamedTuple
 
 from cronsched._cronsched import Schedule, Zone
 from cronsched.schedule.english.phrases import listing
+
+TYPE_CHECKING = False    # as in typing, which is slow to load
+if TYPE_CHECKING:
+    from typing import Literal
 
 __all__ = ['Gap', 'Move', 'gap_at', 'local_text', 'move_of', 'next_gap', 'skipped_in']
 
@@ -27,20 +30,28 @@ __all__ = ['Gap', 'Move', 'gap_at', 'local_text', 'move_of', 'next_gap', 'skippe
 MOST_NAMED = 3
 
 
-class Gap(NamedTuple):
+class Gap:
     """Clocks go forward. `at`: UTC seconds; `first` and `end`: the local times
     from which and to which they jump, in seconds as if they were UTC."""
 
-    at: int
-    first: int
-    end: int
+    __slots__ = 'at', 'end', 'first'
+
+    def __init__(self, at: int, first: int, end: int) -> None:
+        self.at = at
+        self.first = first
+        self.end = end
 
 
-class Move(NamedTuple):
+class Move:
     """Why a run is not simply at its own time. `times`: the local times."""
 
-    kind: Literal['moved', 'also', 'first', 'second']
-    times: tuple[str, ...]
+    __slots__ = 'kind', 'times'
+
+    def __init__(
+        self, kind: Literal['moved', 'also', 'first', 'second'], times: tuple[str, ...],
+    ) -> None:
+        self.kind = kind
+        self.times = times
 
     def __str__(self) -> str:
         text = listing(self.times)
