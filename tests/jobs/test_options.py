@@ -11,7 +11,8 @@ from cronsched.jobs.options import check
 
 
 @pytest.mark.parametrize(('name', 'value', 'hint'), [
-    ('minutes', 5, "write minute='*/5' for every 5 minutes, or minute=5 for minute 5 of each hour"),
+    ('minutes', 5,
+     "write minute='*/5' for every 5 minutes, or minute=5 for minute 5 of each hour"),
     ('hours', 2, "hour='*/2' for every 2 hours"),
     ('minutes', '5', "did you mean 'minute'?"),
     ('expresion', '* * * * *', "did you mean 'expression'?"),
