@@ -31,7 +31,9 @@ def add_ledger_options(parser: argparse.ArgumentParser) -> None:
                         help='only this application id; can be repeated')
     parser.add_argument('--json', action='store_true', help='write JSON; times are UTC seconds')
     where = parser.add_mutually_exclusive_group()
-    where.add_argument('--ledger', metavar='URL', help='of the ledger: sqlite:///absolute/path')
+    where.add_argument('--ledger', metavar='URL',
+                       help='of the ledger: sqlite:///absolute/path, or '
+                            'postgresql://user@host/database')
     where.add_argument('--state-directory', metavar='DIRECTORY',
                        help='where the application keeps its state')
 

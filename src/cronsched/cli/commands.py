@@ -35,6 +35,7 @@ COMMANDS: Final = {
     'pause': ('cronsched.cli.pause', 'skip the runs of a job from now on'),
     'resume': ('cronsched.cli.resume', 'end the pause of a job'),
     'doctor': ('cronsched.cli.doctor', 'ask whether applications are reached, and who answers'),
+    'ledger': ('cronsched.cli.ledger', 'the tables of a ledger that several machines share'),
     'completion': ('cronsched.cli.completion', 'a script that completes commands in a shell'),
 }
 

@@ -22,7 +22,7 @@ import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit
 
 from cronsched.ledger.values import LedgerError
 
@@ -146,9 +146,8 @@ def _out_of_pool(engine: Any) -> Connection:
 
 def _by_url(url: str) -> Callable[[float], Connection]:
     driver = _installed_driver()
-    parts = urlsplit(url)
-    bare = urlunsplit(parts._replace(scheme='postgresql'))
-    given = parse_qs(parts.query)
+    bare = f'postgresql:{url.partition(":")[2]}'
+    given = parse_qs(urlsplit(url).query)
 
     def make(patience: float) -> Connection:
         options: dict[str, Any] = {
@@ -175,4 +174,4 @@ def _installed_driver() -> ModuleType:
 def _without_password(url: str) -> str:
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition('@')
-    return urlunsplit(parts._replace(netloc=f'{user.partition(":")[0]}{at}{host}', query=''))
+    return f'{parts.scheme}://{user.partition(":")[0]}{at}{host}{parts.path}'

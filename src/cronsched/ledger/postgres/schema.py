@@ -23,7 +23,8 @@ from typing import Any, Final
 from cronsched.ledger.postgres.connections import Source, disconnect, execute
 from cronsched.ledger.values import LedgerError
 
-__all__ = ['USABLE_FROM', 'VERSION', 'VERSIONS', 'check', 'grants', 'migrate', 'scripts']
+__all__ = ['USABLE_FROM', 'VERSION', 'VERSIONS', 'check', 'grants', 'migrate', 'scripts',
+           'whole_script']
 
 #: Of the schema that this cronsched makes, and the oldest cronsched, by the
 #: version that it makes itself, which can use that.
@@ -43,6 +44,7 @@ VERSIONS: Final = (
     "WHERE n.nspname = 'cronsched' AND c.relname = 'state')")
 STATE: Final = "SELECT key, value FROM cronsched.state WHERE key IN ('version', 'usable_from')"
 
+CREATE: Final = 'CREATE SCHEMA IF NOT EXISTS cronsched'
 NOTED: Final = (
     'INSERT INTO cronsched.state (key, value) VALUES (%s, %s) '
     'ON CONFLICT (key) DO UPDATE SET value = excluded.value')
@@ -95,7 +97,23 @@ def grants(role: str) -> str:
     return '\n'.join((
         f'GRANT USAGE ON SCHEMA cronsched TO {name};',
         f'GRANT SELECT ON ALL TABLES IN SCHEMA cronsched TO {name};',
-        f'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA cronsched TO {name};'))
+        f'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA cronsched TO {name};',
+        # And on those that later migrations by this owner make.
+        f'ALTER DEFAULT PRIVILEGES IN SCHEMA cronsched GRANT SELECT ON TABLES TO {name};',
+        f'ALTER DEFAULT PRIVILEGES IN SCHEMA cronsched GRANT EXECUTE ON FUNCTIONS TO {name};'))
+
+
+def whole_script() -> str:
+    """What `migrate` would run in an empty database, for whoever wants to see
+    it first, or may run it as another role."""
+    noted = '\n'.join(
+        NOTED.replace('(%s, %s)', f"('{key}', '{value}')") + ';' for key, value in _versions())
+    parts = (f'-- {name}\n{text}' for name, text in scripts())
+    return '\n'.join(('BEGIN;', CREATE + ';', *parts, noted, 'COMMIT;', ''))
+
+
+def _versions() -> tuple[tuple[str, str], ...]:
+    return ('version', str(VERSION)), ('usable_from', str(USABLE_FROM))
 
 
 def _apply(connection: Any) -> int:
@@ -106,11 +124,11 @@ def _apply(connection: Any) -> int:
         raise LedgerError(
             f'was migrated by a newer cronsched (schema {before}, this one knows {VERSION}): '
             'upgrade cronsched here')
-    execute(connection, 'CREATE SCHEMA IF NOT EXISTS cronsched')
+    execute(connection, CREATE)
     for _, text in scripts(before):
         execute(connection, text)
-    for key, value in (('version', VERSION), ('usable_from', USABLE_FROM)):
-        execute(connection, NOTED, (key, str(value)))
+    for version in _versions():
+        execute(connection, NOTED, version)
     return before
 
 
