@@ -288,6 +288,23 @@ def test_of_another_machine_a_run_executes_until_its_deadline(
     assert verdict == ('granted' if state == 'lost' else 'skipped_overlap')
 
 
+def test_an_application_is_reached_where_this_machine_reached_it(
+    ledger: PostgresLedger,
+) -> None:
+    ledger.seen('a', 'http://127.0.0.1:8000', [], 1.0)
+    told = '[{"id": "a", "base_url": "http://127.0.0.1:9000", "at": 2.0, "jobs": null}]'
+    beside = member_like(ledger)
+    for member, address in ((member_like(ledger, machine='another'), 8000), (beside, 9000)):
+        ledger._session.ask('SELECT cronsched.see_v1(%s::jsonb, %s)', (told, member))
+        application, = ledger.applications()
+        assert application.base_url == f'http://127.0.0.1:{address}'
+    ledger._session.ask(
+        'SELECT cronsched.forget_members_v1(%s, %s::jsonb, %s)',
+        (ledger._session.member(), f'{{"{beside}": "dead"}}', time.time() + 60))
+    application, = ledger.applications()
+    assert application.base_url == 'http://127.0.0.1:8000'
+
+
 # -- The rules
 
 def test_the_database_has_the_rules_of_python(ledger: PostgresLedger) -> None:

@@ -13,6 +13,7 @@ from cronsched.ledger.postgres.members import listed
 from cronsched.ledger.postgres.past import past
 from cronsched.ledger.postgres.records import KNOWN, known_job
 from cronsched.ledger.postgres.session import Session
+from cronsched.ledger.process import Process
 from cronsched.ledger.rules import LONGEST_BACKOFF
 from cronsched.ledger.seats import Member
 from cronsched.ledger.sums import added_up
@@ -62,6 +63,12 @@ OWNERS: Final = (
     "coalesce(m.machine, ''), coalesce(m.host, ''), coalesce(m.pid, 0), "
     'cronsched.lives_v1(o.member, %s, %s::jsonb), cronsched.look_v1(ARRAY[o.member]) '
     'FROM cronsched.owners AS o LEFT JOIN cronsched.members AS m ON m.id = o.member ')
+# Where this machine reached it last, if it did; else where anybody did.
+APPLICATIONS: Final = (
+    'SELECT a.application_id, coalesce((SELECT d.base_url FROM cronsched.addresses AS d '
+    'JOIN cronsched.members AS m ON m.id = d.member WHERE d.application_id = a.application_id '
+    "AND m.machine = %s AND m.machine <> '' ORDER BY d.seen DESC LIMIT 1), a.base_url), a.seen "
+    'FROM cronsched.applications AS a ORDER BY 1')
 TOTALS: Final = (
     'SELECT j.application_id, j.job, t.outcome, t.bucket, t.late_bucket, t.count, t.seconds, '
     't.late_seconds FROM cronsched.totals AS t JOIN cronsched.jobs AS j ON j.id = t.job_id '
@@ -102,7 +109,7 @@ class Reading:
 
     def applications(self) -> Collection[Application]:
         return [Application(*row) for row in self._session.ask(
-            'SELECT application_id, base_url, seen FROM cronsched.applications ORDER BY 1')]
+            APPLICATIONS, (Process.current().machine,))]
 
     def jobs(self, application_id: str | None = None) -> Collection[KnownJob]:
         where, values = ('', ()) if application_id is None else (

@@ -11,8 +11,8 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     RETURNING id
 $$;
 
--- Processes that ended and that nothing refers to; those of `p_looked` and of
--- an earlier boot.
+-- Processes that ended and that nothing refers to, those of `p_looked` and of
+-- an earlier boot; and the addresses of those that are forgotten.
 CREATE OR REPLACE FUNCTION cronsched.forget_members_v1(
     p_member bigint, p_looked jsonb, p_before double precision
 ) RETURNS void
@@ -21,7 +21,9 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         AND NOT EXISTS (SELECT FROM cronsched.executions AS e WHERE e.member = m.id)
         AND NOT EXISTS (SELECT FROM cronsched.owners AS o WHERE o.member = m.id)
         AND NOT EXISTS (SELECT FROM cronsched.seats AS s WHERE s.member = m.id)
-        AND cronsched.lives_v1(m.id, p_member, p_looked) = 'dead'
+        AND cronsched.lives_v1(m.id, p_member, p_looked) = 'dead';
+    DELETE FROM cronsched.addresses AS d WHERE d.seen < p_before
+        AND NOT EXISTS (SELECT FROM cronsched.members AS m WHERE m.id = d.member)
 $$;
 
 CREATE OR REPLACE FUNCTION cronsched.old_members_v1(p_member bigint, p_before double precision)
@@ -50,7 +52,7 @@ BEGIN
             ON CONFLICT (application_id) DO UPDATE
             SET base_url = excluded.base_url, seen = excluded.seen;
         INSERT INTO cronsched.addresses AS a VALUES (v_id, p_member, v_each ->> 'base_url', v_at)
-            ON CONFLICT (member, application_id) DO UPDATE
+            ON CONFLICT (application_id, member) DO UPDATE
             SET base_url = excluded.base_url, seen = excluded.seen;
         IF jsonb_typeof(v_each -> 'jobs') = 'array' THEN
             PERFORM cronsched.declare_v1(v_id, v_each -> 'jobs', v_at);

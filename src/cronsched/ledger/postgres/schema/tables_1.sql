@@ -60,7 +60,7 @@ CREATE TABLE cronsched.addresses (
     member bigint NOT NULL,
     base_url text COLLATE "C" NOT NULL,
     seen double precision NOT NULL,
-    PRIMARY KEY (member, application_id)
+    PRIMARY KEY (application_id, member)
 );
 
 CREATE TABLE cronsched.jobs (
