@@ -13,10 +13,12 @@ from processes import run_python
 from cronsched import Cron
 from cronsched._cronsched import sign_headers
 from cronsched.errors import ConfigurationError
+from cronsched.jobs.job import Job
 from cronsched.jobs.settings import Settings
 from cronsched.ledger import Run
 from cronsched.ledger.postgres import PostgresLedger
-from cronsched.scheduler.site import forget_ledger, ledger_of, secrets_of
+from cronsched.scheduler.bound import BoundApplication
+from cronsched.scheduler.site import Site, forget_ledger, ledger_of, secrets_of
 
 SECRET = 'a secret of all machines, long enough'
 
@@ -122,3 +124,17 @@ except Exception as error:
     print(error)
 """)
     assert "CRONSCHED['LEDGER']='default': DATABASES['default'] is not PostgreSQL" in done
+
+
+def bound(host: str, ledger: str) -> BoundApplication:
+    site = Site(Settings(ledger=ledger, secret=SECRET), (SECRET,))
+    return BoundApplication(
+        'org/zug', site, [Job(lambda: None, 8, 0, 'UTC', name='cleanup')],
+        [f'http://{host}/zug/cronjobs/xyz'], f'http://{host}/zug')
+
+
+def test_a_run_does_not_move_when_another_machine_fires_it() -> None:
+    hosts = '127.0.0.1:8000', '127.0.0.1:9000'
+    here, there = (bound(host, 'postgresql://db/app').offset_of(0) for host in hosts)
+    assert here == there
+    assert bound(hosts[0], 'sqlite').offset_of(0) != bound(hosts[1], 'sqlite').offset_of(0)

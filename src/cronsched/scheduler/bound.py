@@ -19,6 +19,7 @@ from typing import Final
 from cronsched._cronsched import Scheduler, seeded_offset
 from cronsched.base import clock
 from cronsched.errors import SchedulerError
+from cronsched.jobs.checks import is_shared
 from cronsched.jobs.job import Job, title_at
 from cronsched.jobs.options import Policy
 from cronsched.scheduler.site import Site
@@ -33,7 +34,8 @@ _shared: dict[tuple[Job, ...], tuple[Job, ...]] = {}
 
 class BoundApplication:
     """See the module. `urls` are those of `jobs`, in the same order; `seeds`
-    seed their offsets, by default the URLs do, as in the original."""
+    seed their offsets, by default the URLs do, as in the original; where
+    several machines share the ledger, application id and name of the job."""
 
     __slots__ = (
         '__weakref__',
@@ -112,7 +114,16 @@ class BoundApplication:
 
     @property
     def seeds(self) -> Sequence[str]:
-        return self.urls if self._seeds is None else self._seeds
+        if self._seeds is not None:
+            return self._seeds
+        if self._is_seeded_by_urls():
+            return self.urls
+        return [f'{self.application_id}/{job.name}' for job in self.registered]
+
+    def _is_seeded_by_urls(self) -> bool:
+        """Not where another machine may fire the calls next: that reaches the
+        application by another URL, and no run may move with it."""
+        return self._seeds is None and not is_shared(self.site.settings.ledger)
 
     def offset_of(self, index: int) -> float:
         """Seconds, as given to the scheduler."""
@@ -147,9 +158,10 @@ class BoundApplication:
         self, native: Scheduler, jobs: Sequence[int], offsets: Sequence[float]
     ) -> None:
         # The native side seeds the default offset by itself, by the URL.
+        by_urls = self._is_seeded_by_urls()
         self._calls.extend(
             native.add(self.handle, job, url)
-            if most == DEFAULT_OFFSET and self._seeds is None
+            if by_urls and most == DEFAULT_OFFSET
             else native.add(self.handle, job, url, offset=seeded_offset(seed, most))
             for job, most, url, seed in zip(jobs, offsets, self.urls, self.seeds, strict=True)
         )
