@@ -7,6 +7,7 @@ from pathlib import Path
 
 import postgres
 import pytest
+from pages import ROOT, blocks_of
 
 from cronsched.cli import main
 from cronsched.ledger import Declared, Owner, Plan, Run, open_ledger
@@ -171,3 +172,20 @@ def test_the_ledger_of_an_application_that_runs_is_not_copied(
     assert main(['ledger', 'copy', url, postgres.server().clean_url]) == 2
     assert 'stop the application, and copy then' in capsys.readouterr().err.replace('\n', ' ')
     ledger.close()
+
+
+# -- docs/several-machines.md
+
+def test_the_page_says_what_works(one_machine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    empty = postgres.server().empty_database()
+    places = {
+        'postgresql://owner@db/app': empty, 'postgresql://app@db/app': as_application(empty),
+        'sqlite:///var/lib/app/cronsched/ledger.sqlite3': one_machine}
+    page = ROOT / 'docs' / 'several-machines.md'
+    blocks = blocks_of(page, 'by tests/cli/test_ledger_command.py')
+    assert len(blocks) == 3
+    for block in blocks:
+        command = block.text.strip().removeprefix('$ cronsched ').split()
+        assert main([places.get(word, word) for word in command]) == 0
+        if 'migrate' in command:
+            sql(empty, capsys.readouterr().out.partition('\n')[2])
