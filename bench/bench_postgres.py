@@ -1,0 +1,131 @@
+"""What a claim in PostgreSQL costs, beside what the server can do at all, and
+beside SQLite.
+
+    python bench/bench_postgres.py [seconds]
+
+The server is one of its own, with fsync. pgbench makes claims, whole runs, and
+single rows with a unique key (the least that "once" can cost), in turn, three
+times each; the same through pgbouncer in transaction mode. Then one process
+makes runs through both ledgers, in turn. Printed are medians and their ratio.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / 'tests'))
+
+import postgres
+
+from cronsched.ledger import Ledger, Run, open_ledger
+
+CLIENTS, ROUNDS, RUNS = 16, 3, 300
+DURABLE = {'fsync': 'on', 'synchronous_commit': 'on', 'full_page_writes': 'on',
+           'shared_buffers': '128MB', 'autovacuum': 'on'}
+
+SETUP = """
+CREATE SEQUENCE bench_time START 1000000;
+CREATE TABLE bare (id bigint PRIMARY KEY, application text NOT NULL, job text NOT NULL,
+    state text NOT NULL, at double precision NOT NULL);
+GRANT USAGE ON SEQUENCE bench_time TO app;
+GRANT INSERT ON bare TO app;
+"""
+CLAIM = """
+\\set job random(1, 1000)
+\\set token random(1, 9000000000000000000)
+SELECT nextval('bench_time') AS at \\gset
+SELECT verdict FROM cronsched.claim_v1('org/' || :job, 'cleanup', :at, 1, NULL, 0, 0, 1.0, 'allow',
+    60.0, :token, 1, 'thread', 'host', 1);
+"""
+SCRIPTS = {
+    'bare insert': "SELECT nextval('bench_time') AS at \\gset\n"
+                   "INSERT INTO bare VALUES (:at, 'org/zug', 'cleanup', 'running', 1.0);\n",
+    'claim': CLAIM,
+    'claim and end': CLAIM + "SELECT cronsched.finish_v1('org/' || :job, 'cleanup', :at, 1, 'ok', "
+                             '0.1, NULL);\n',
+}
+
+
+def main() -> None:
+    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    server = postgres.Server(**DURABLE)
+    pooler = None
+    try:
+        url = server.fresh_database()
+        server.sql(SETUP, postgres.database_of(url))
+        throughput('direct', url, seconds)
+        if postgres.has_pooler():
+            pooler = postgres.Pooler(server)
+            throughput('pgbouncer', pooler.through(url), seconds)
+        beside_sqlite(url)
+    finally:
+        if pooler:
+            pooler.close()
+        server.close()
+
+
+def throughput(way: str, url: str, seconds: int) -> None:
+    found: dict[str, list[float]] = {name: [] for name in SCRIPTS}
+    for _ in range(ROUNDS):
+        for name, script in SCRIPTS.items():
+            found[name].append(pgbench(url, script, seconds))
+    bare = statistics.median(found['bare insert'])
+    for name, each in found.items():
+        rate = statistics.median(each)
+        print(f'{way}, {CLIENTS} clients: {name} {rate:,.0f}/s, {rate / bare:.2f} of the insert',
+              flush=True)
+
+
+def pgbench(url: str, script: str, seconds: int) -> float:
+    binaries = postgres.programs()
+    assert binaries
+    with tempfile.NamedTemporaryFile('w', suffix='.sql') as file:
+        file.write(script)
+        file.flush()
+        done = subprocess.run(
+            [str(binaries / 'pgbench'), '-n', '-M', 'extended', '-c', str(CLIENTS), '-j', '2',
+             '-T', str(seconds), '-f', file.name, url],
+            capture_output=True, text=True, check=True)
+    return float(re.findall(r'tps = ([0-9.]+)', done.stdout)[0])
+
+
+def beside_sqlite(url: str) -> None:
+    directory = Path(tempfile.mkdtemp(dir=Path.home()))
+    ledgers = {
+        'SQLite': open_ledger(f'sqlite://{directory}/ledger.sqlite3'),
+        'SQLite, synchronous=FULL': open_ledger(
+            f'sqlite://{directory}/full.sqlite3?synchronous=FULL'),
+        'PostgreSQL': open_ledger(url),
+    }
+    found: dict[str, list[float]] = {name: [] for name in ledgers}
+    try:
+        for number in range(RUNS):
+            for name, ledger in ledgers.items():
+                found[name].append(run_once(ledger, number))
+    finally:
+        for ledger in ledgers.values():
+            ledger.close()
+        shutil.rmtree(directory)
+    first = statistics.median(found['SQLite'])
+    for name, each in found.items():
+        cost = statistics.median(each)
+        print(f'claim and end of a run in {name}: {cost * 1e3:.2f} ms, {cost / first:.1f} times '
+              'SQLite', flush=True)
+
+
+def run_once(ledger: Ledger, number: int) -> float:
+    began = time.perf_counter()
+    claim = ledger.claim(Run('org/bench', 'cleanup', 1700000040 + number))
+    ledger.finish(claim, 'ok', took=0.0)
+    return time.perf_counter() - began
+
+
+if __name__ == '__main__':
+    main()
