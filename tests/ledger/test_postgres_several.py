@@ -24,7 +24,7 @@ def run(after: int = 0) -> Run:
 class Database:
     def __init__(self, url: str) -> None:
         self.url = url
-        self._connection = Source(url).connect(5.0)
+        self._connection = Source(postgres.server().url(postgres.database_of(url))).connect(5.0)
         self.sql("DELETE FROM cronsched.state WHERE key IN ('timeline', 'quiet_until')")
 
     def sql(self, text: str) -> list[tuple[object, ...]]:

@@ -78,7 +78,7 @@ class Fleet:
         self.now = 1000.0
         self.machines: list[Machine] = []
         self._made: list[Machine] = []
-        self._connection = Source(url).connect(5.0)
+        self._connection = Source(postgres.server().url(postgres.database_of(url))).connect(5.0)
         self.sql("DELETE FROM cronsched.state WHERE key IN ('timeline', 'quiet_until')")
 
     def machine(self, name: str, ids: list[str] = IDS) -> Machine:

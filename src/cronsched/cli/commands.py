@@ -34,13 +34,14 @@ COMMANDS: Final = {
     'run': ('cronsched.cli.run', 'run a job now'),
     'pause': ('cronsched.cli.pause', 'skip the runs of a job from now on'),
     'resume': ('cronsched.cli.resume', 'end the pause of a job'),
+    'machines': ('cronsched.cli.machines', 'who shares the ledger, and who fires how much'),
     'doctor': ('cronsched.cli.doctor', 'ask whether applications are reached, and who answers'),
     'ledger': ('cronsched.cli.ledger', 'the tables of a ledger that several machines share'),
     'completion': ('cronsched.cli.completion', 'a script that completes commands in a shell'),
 }
 
 #: Those about the ledger of an application, which frameworks offer as well.
-LEDGER_COMMANDS: Final = ('status', 'history', 'run', 'pause', 'resume', 'doctor')
+LEDGER_COMMANDS: Final = ('status', 'history', 'run', 'pause', 'resume', 'machines', 'doctor')
 
 EPILOG = """\
 An expression has five to seven fields, [second] minute hour day month weekday

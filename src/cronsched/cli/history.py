@@ -16,15 +16,17 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC
 
 from cronsched.base.text import printable
 from cronsched.cli.access import add_ledger_options, add_wide, jobs_of, opened
 from cronsched.cli.overview import HISTORY, history_row
+from cronsched.cli.places import several, with_places
 from cronsched.cli.runs import write_json
 from cronsched.cli.stream import newest, write_stream
-from cronsched.cli.terminal import Terminal
+from cronsched.cli.terminal import Column, Terminal
 from cronsched.cli.times import parse_time
 from cronsched.cli.zones import Zones
 from cronsched.errors import CronError
@@ -77,7 +79,10 @@ def _write_table(arguments: argparse.Namespace, ledger: Ledger) -> None:
         history_row(row, zones.of(row.run.application_id, row.run.job), now, terminal)
         for row in rows
     ]
-    for line in terminal.table(HISTORY, cells):
+    columns: Sequence[Column] = HISTORY
+    if several(rows):
+        columns, cells = with_places(HISTORY, cells, rows)
+    for line in terminal.table(columns, cells):
         terminal.write(line)
     sentence = zones.sentence((row.run.application_id, row.run.job) for row in rows)
     if sentence:
