@@ -3,6 +3,8 @@ nothing, and what a promoted standby does not know is said again."""
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
 
 import postgres
@@ -200,3 +202,23 @@ def test_members_are_listed(ledgers, database) -> None:
     assert mine.beat is not None
     assert (third.alive, third.beat, third.seats) == (True, None, 0)
     seats.close()
+
+
+# -- forks ---------------------------------------------------------------------
+
+def test_no_thread_of_the_ledger_is_there_during_a_fork(ledgers) -> None:
+    ledger, _ = ledgers
+    ledger.jobs()       # the thread that watches runs
+    before = threads()
+    assert any('cronsched-ledger' in each for each in before)
+    pid = os.fork()
+    if not pid:
+        os._exit(len(os.listdir('/proc/self/task')) - 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert not any('cronsched-ledger' in each for each in threads())
+    ledger.jobs()
+    assert any('cronsched-ledger' in each for each in threads())
+
+
+def threads() -> set[str]:
+    return {each.name for each in threading.enumerate()}

@@ -17,9 +17,11 @@ from __future__ import annotations
 import mmap
 import os
 import sys
+import threading
+import time
 from typing import Final, Protocol
 
-__all__ = ['Mark', 'mark', 'process_id']
+__all__ = ['Mark', 'await_gone', 'mark', 'process_id']
 
 MADV_WIPEONFORK: Final = 18   # Linux 4.14; not among mmap's names
 
@@ -68,3 +70,14 @@ def process_id() -> int:
         _process_id = os.getpid()
         _here[0] = 1
     return _process_id
+
+
+def await_gone(thread_id: int | None, timeout: float) -> None:
+    """A joined thread may still be on its way out, and Python counts those
+    that the system knows before it warns about a fork."""
+    if thread_id == threading.get_native_id():
+        return   # it was a greenlet
+    path = f'/proc/self/task/{thread_id}'
+    end = time.monotonic() + timeout
+    while os.path.exists(path) and time.monotonic() < end:
+        time.sleep(0.0002)

@@ -20,6 +20,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from cronsched._cronsched import Scheduler
+from cronsched.base.forks import await_gone
 from cronsched.base.text import printable
 from cronsched.ledger.process import Process
 from cronsched.ledger.protocol import Ledger, LedgerError
@@ -27,7 +28,7 @@ from cronsched.ledger.seats import Seats
 from cronsched.scheduler.bound import BoundApplication
 from cronsched.scheduler.judge import BEAT
 from cronsched.scheduler.membership import Membership
-from cronsched.scheduler.reporter import Worker, await_gone
+from cronsched.scheduler.reporter import Worker
 from cronsched.scheduler.safe_log import FAULTS, say, trouble
 
 __all__ = ['Members', 'place_of']

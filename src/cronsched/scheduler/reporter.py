@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import _thread
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from types import BuiltinFunctionType
 from typing import Final
 
 from cronsched._cronsched import Event
+from cronsched.base.forks import await_gone
 from cronsched.base.locks import Lock
 from cronsched.base.text import printable
 from cronsched.scheduler.housekeeping import Housekeeping
@@ -27,7 +27,7 @@ from cronsched.scheduler.outcomes import CRONJOB_MAX_DURATION, Outcomes
 from cronsched.scheduler.safe_log import FAULTS, alarm, say, trouble
 from cronsched.scheduler.state import State
 
-__all__ = ['CRONJOB_MAX_DURATION', 'Reporter', 'Worker', 'await_gone']
+__all__ = ['CRONJOB_MAX_DURATION', 'Reporter', 'Worker']
 
 # How long one wait for events lasts at most, seconds.
 WAIT: Final = 1.0
@@ -154,14 +154,3 @@ def _threads_are_greenlets() -> bool:
     """gevent and eventlet run all "threads" in one: to wait in native code
     would keep the whole process waiting."""
     return not isinstance(_thread.start_new_thread, BuiltinFunctionType)
-
-
-def await_gone(thread_id: int | None, timeout: float) -> None:
-    """A joined thread may still be on its way out, and Python counts those
-    that the system knows before it warns about a fork."""
-    if thread_id == threading.get_native_id():
-        return   # it was a greenlet
-    path = f'/proc/self/task/{thread_id}'
-    end = time.monotonic() + timeout
-    while os.path.exists(path) and time.monotonic() < end:
-        time.sleep(0.0002)

@@ -8,7 +8,8 @@ Example::
 A stopped server, or a machine that was cut off, acknowledges nothing and
 closes nothing: libpq would wait for ever, and no driver has a time limit of
 its own. One thread for the whole process looks at what takes too long; it
-ends a while after the last use.
+ends a while after the last use, and for a fork, of which Python warns where
+there are threads.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
+from cronsched.base.forks import await_gone
 from cronsched.base.locks import Lock
 
 __all__ = ['over', 'seconds']
@@ -32,6 +34,8 @@ _lock = Lock()
 _watched: dict[object, tuple[float, int]] = {}     # when it is too late, and the descriptor
 _used = False
 _thread_of: int | None = None      # the process that has the thread
+_thread: threading.Thread | None = None
+_ending = threading.Event()
 
 
 def seconds() -> float:
@@ -53,19 +57,25 @@ def over(descriptor: int, patience: float) -> Iterator[None]:
 
 
 def _begin(key: object, end: float, descriptor: int) -> None:
-    global _used, _thread_of
+    global _used
     if _thread_of != os.getpid():
         _watched.clear()    # of a parent
-        _thread_of = os.getpid()
-        threading.Thread(target=_watch, name='cronsched-ledger', daemon=True).start()
+        _start()
     _watched[key] = end, descriptor
     _used = True
 
 
-def _watch() -> None:
+def _start() -> None:
+    global _thread_of, _thread, _ending
+    _thread_of, _ending = os.getpid(), threading.Event()
+    _thread = threading.Thread(
+        target=_watch, args=(_ending,), name='cronsched-ledger', daemon=True)
+    _thread.start()
+
+
+def _watch(ending: threading.Event) -> None:
     idle = 0
-    while idle < IDLE_TURNS:
-        time.sleep(TURN)
+    while idle < IDLE_TURNS and not ending.wait(TURN):
         idle = 0 if _look() else idle + 1
         if idle == IDLE_TURNS and not _retire():
             idle = 0
@@ -90,6 +100,27 @@ def _retire() -> bool:
             return False
         _thread_of = None
     return True
+
+
+def _before_fork() -> None:
+    thread = _thread
+    if _thread_of == os.getpid() and thread is not None and thread.is_alive():
+        _ending.set()
+        thread.join(1.0)
+        await_gone(thread.native_id, 1.0)
+
+
+def _after_fork_in_parent() -> None:
+    """What another thread waits for is watched again."""
+    global _thread_of
+    with _lock:
+        if _ending.is_set() and _thread_of == os.getpid():
+            _thread_of = None
+            if _watched:
+                _start()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent)
 
 
 def _shut_down(descriptor: int) -> None:
