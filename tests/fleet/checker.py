@@ -17,9 +17,10 @@ from typing import Final, NamedTuple
 
 __all__ = ['Execution', 'Scheduled', 'Stated', 'check', 'read']
 
-#: Ends after which nothing may have been executed; and that need a reason.
+#: Ends of runs that were not executed, and of those that were: the views here
+#: never fail by themselves. After any other nobody can know.
 NOT_EXECUTED: Final = frozenset(('missed', 'skipped_overlap', 'skipped_paused'))
-UNKNOWN: Final = frozenset(('lost', 'unreachable', 'timed_out', 'failed', 'running', 'queued'))
+EXECUTED: Final = frozenset(('ok', 'failed', 'timed_out'))
 
 
 class Scheduled(NamedTuple):
@@ -70,8 +71,8 @@ def check(
         *(f'executed, and there is no row: {run}' for run in ran if run not in states),
         *(f'executed, and the row says {states[run]}: {run}'
           for run in ran if states.get(run) in NOT_EXECUTED),
-        *(f'never executed, and the row says ok: {run}'
-          for run, state in states.items() if state == 'ok' and run not in ran),
+        *(f'never executed, and the row says {state}: {run}'
+          for run, state in states.items() if state in EXECUTED and run not in ran),
         *(f'two rows: {run}'
           for run, count in Counter(row.run for row in rows).items() if count > 1),
         *_absent(rows, wanted),

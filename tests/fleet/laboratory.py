@@ -305,6 +305,11 @@ class Laboratory:
         seats = self.seats()
         return len(seats) == hosts and sum(seats.values()) == self.ids
 
+    def members(self, *application_ids: str) -> dict[str, int | None]:
+        """Who has these seats."""
+        seats = dict(self.sql('SELECT application_id, member FROM cronsched.seats'))
+        return {each: seats.get(each) for each in application_ids}
+
     def executions(self) -> list[Execution]:
         path = self.directory / 'executions'
         return read(path.read_text().splitlines()) if path.exists() else []

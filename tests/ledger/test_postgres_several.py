@@ -204,6 +204,28 @@ def test_members_are_listed(ledgers, database) -> None:
     seats.close()
 
 
+# -- a machine that nobody hears -----------------------------------------------
+
+@pytest.mark.parametrize(('dead', 'silent', 'state'), [
+    (True, 61, 'lost'), (True, 50, 'running'), (False, 500, 'running'),
+])
+def test_what_executes_on_a_lost_machine_is_lost_after_a_minute(
+    ledgers, database, dead: bool, silent: int, state: str,
+) -> None:
+    """Without a conviction, it may be the database that was away."""
+    ledger, _ = ledgers
+    ledger.claim(run(), timestamp=NOW, timeout=TOMORROW)
+    (far,), = database.sql(
+        "INSERT INTO cronsched.members (machine, boot, namespace, pid, started, host, since, "
+        "seen, dead) VALUES ('far', 'other boot', 'n', 12, 1, 'web9', 1, "
+        f'cronsched.now_v1(NULL) - {silent}, {dead}) RETURNING id')
+    database.sql(f'UPDATE cronsched.executions SET member = {far}')
+    ledger.recover()
+    assert states(ledger) == {0: state}
+    verdict = ledger.claim(run(30), timestamp=NOW, overlap='skip').verdict
+    assert verdict == ('granted' if state == 'lost' else 'skipped_overlap')
+
+
 # -- forks ---------------------------------------------------------------------
 
 def test_no_thread_of_the_ledger_is_there_during_a_fork(ledgers) -> None:

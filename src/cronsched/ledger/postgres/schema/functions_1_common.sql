@@ -83,10 +83,20 @@ RETURNS void LANGUAGE sql AS $$
         WHERE r.job_id = p_job_id AND r.next_attempt < p_at
 $$;
 
+-- Whether a machine has been silent for a minute, and is taken for dead by the
+-- others, whose judgement does not rest on time stamps: after an outage of the
+-- database, all are silent.
+CREATE OR REPLACE FUNCTION cronsched.is_lost_v1(p_machine text, p_boot text) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(bool_and(m.dead) AND max(m.seen) < cronsched.now_v1(NULL) - 60, false)
+    FROM cronsched.members AS m
+    WHERE m.machine = p_machine AND m.boot = p_boot AND m.seen IS NOT NULL
+$$;
+
 -- Whether a member lives: 'alive', 'dead', 'unknown', or 'look': it is on the
 -- machine of who asks, who can look for its process. `p_looked` is what that
 -- found, by member. Of another machine nothing is known, but that it was
--- started anew since.
+-- started anew since, or that all have given it up long ago.
 CREATE OR REPLACE FUNCTION cronsched.lives_v1(p_member bigint, p_me bigint, p_looked jsonb)
 RETURNS text LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN p_member = p_me THEN 'alive' ELSE coalesce(
@@ -96,6 +106,7 @@ RETURNS text LANGUAGE sql STABLE AS $$
                 AND m.boot <> '' AND me.boot <> '' THEN 'dead'
             WHEN m.boot = me.boot AND m.namespace = me.namespace
                 AND (m.boot <> '' OR (m.machine = me.machine AND m.host = me.host)) THEN 'look'
+            WHEN m.boot <> me.boot AND cronsched.is_lost_v1(m.machine, m.boot) THEN 'dead'
             ELSE 'unknown' END
         FROM cronsched.members AS m, cronsched.members AS me
         WHERE m.id = p_member AND me.id = p_me),
