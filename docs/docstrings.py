@@ -32,10 +32,12 @@ def with_stars(line: str) -> str:
 
 
 def with_fields(lines: list[str]) -> list[str]:
-    """Each run of fields becomes a list of definitions."""
+    """Each paragraph of fields becomes a list of definitions."""
     found: list[str] = []
+    may_begin = True    # not in the middle of a sentence
     for line in lines:
-        match = FIELD.match(line)
+        match = FIELD.match(line) if may_begin else None
+        may_begin = not line or match is not None or (may_begin and line.startswith(' '))
         if match:
             # A definition begins after a blank line, whatever was above it.
             found += ['', f'`{match[1].replace(", ", "`, `")}`', f'    {match[2]}']

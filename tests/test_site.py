@@ -68,10 +68,10 @@ def test_a_link_that_leads_nowhere_fails_the_build(tmp_path: Path) -> None:
 
 
 def test_a_field_of_a_docstring_is_a_definition() -> None:
-    lines = ['They are:', 'timeout: seconds', '    of an attempt.', 'name, job: two']
+    lines = ['They are', 'these: many.', '', 'timeout: seconds', '    of an attempt.', 'a, b: two']
     assert with_fields(lines) == [
-        'They are:', '', '`timeout`', '    seconds', '    of an attempt.',
-        '', '`name`, `job`', '    two',
+        'They are', 'these: many.', '', '', '`timeout`', '    seconds', '    of an attempt.',
+        '', '`a`, `b`', '    two',
     ]
 
 
