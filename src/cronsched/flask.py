@@ -31,8 +31,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
 from functools import partial
 from importlib.util import find_spec
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode, urlsplit
 
 from cronsched._cronsched import Zone
 from cronsched.base.extras import requires
@@ -48,8 +48,11 @@ from cronsched.web.wsgi import CREDENTIALS, name_of
 
 with requires('flask'):
     import click
-    from flask import Flask, Response, after_this_request, current_app, request
+    from flask import Blueprint, Flask, Response, after_this_request, current_app, request
     from flask.cli import with_appcontext
+
+if TYPE_CHECKING:
+    from cronsched.web.dashboard import Mounted
 
 __all__ = ['Cron', 'FlaskHost']
 
@@ -115,6 +118,21 @@ class Cron(web.Cron):
         app.before_request_funcs.setdefault(None, []).insert(0, partial(_before_request, host))
         app.wsgi_app = host.front(app.wsgi_app)  # type: ignore[method-assign]
         app.cli.add_command(_command)
+
+    def dashboard(  # type: ignore[override]  # a blueprint is what Flask mounts
+        self, *, auth: Any = None, **options: Any
+    ) -> Blueprint:
+        """`app.register_blueprint(cron.dashboard(auth=auth), url_prefix='/cron')`;
+        `auth` takes Flask's request. Raises `ConfigurationError` without it."""
+        from cronsched.web.dashboard import Mounted  # needs an extra
+
+        mounted = Mounted(lambda: current_app.extensions[EXTENSION].site.ledger, auth, **options)
+        blueprint, view = Blueprint('cronsched', __name__), partial(_dashboard, mounted)
+        for rule in ('/', '/<path:path>'):
+            blueprint.add_url_rule(
+                rule, 'dashboard', view, methods=['GET', 'POST'],
+                provide_automatic_options=False)
+        return blueprint
 
 
 class FlaskHost(web.Cron):
@@ -207,11 +225,26 @@ def _response(answer: Answer) -> Response:
     return Response(answer.text, answer.status, dict(answer.headers), mimetype='text/plain')
 
 
+def _dashboard(mounted: Mounted, path: str = '') -> Response:
+    from cronsched.dashboard import Request
+
+    # A form that somebody has read before us is read.
+    body = urlencode([*request.form.items(multi=True)]).encode()
+    asked = Request(
+        request.method, f'/{path}', request.environ.get('QUERY_STRING', ''),
+        {name.lower(): value for name, value in request.headers.items()}, body)
+    answer = mounted.answer(asked, request._get_current_object())  # type: ignore[attr-defined]
+    response = Response(answer.body, answer.status)
+    response.headers.clear()
+    response.headers.extend(answer.headers)
+    return response
+
+
 @click.command(
     'cron',
     context_settings={'ignore_unknown_options': True, 'allow_extra_args': True},
     add_help_option=False,
-    short_help='The jobs of this application: status, history, run, pause, check, doctor.',
+    short_help='The jobs of this application: status, history, run, pause, check, doctor, web.',
 )
 @click.argument('arguments', nargs=-1, type=click.UNPROCESSED)
 @with_appcontext

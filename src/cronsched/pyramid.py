@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from cronsched.base.extras import requires
@@ -48,7 +49,9 @@ with requires('pyramid'):
     from pyramid.security import NO_PERMISSION_REQUIRED
     from pyramid.tweens import EXCVIEW, INGRESS
 
-__all__ = ['PyramidHost', 'add_cronjob', 'cronjob', 'includeme', 'tween_factory']
+__all__ = [
+    'PyramidHost', 'add_cron_dashboard', 'add_cronjob', 'cronjob', 'includeme', 'tween_factory',
+]
 
 log = logging.getLogger('cronsched')
 
@@ -128,6 +131,7 @@ class PyramidHost(web.Cron):
 def includeme(config: Any) -> None:
     host = config.registry.cronsched = PyramidHost(config)
     config.add_directive('add_cronjob', add_cronjob)
+    config.add_directive('add_cron_dashboard', add_cron_dashboard)
     below = host.prefix.removeprefix(f'/{(config.route_prefix or "").strip("/")}')
     config.add_route('cronsched', f'{below}/{{job:[\\s\\S]*}}')
     config.add_view(
@@ -154,6 +158,34 @@ def add_cronjob(
         lambda: host.add(function, expression=expression, **options),
         introspectables=(shown,),
     )
+
+
+def add_cron_dashboard(
+    config: Any, path: str = '/cron', *, auth: Any = None, **options: Any
+) -> None:
+    """`config.add_cron_dashboard('/cron', auth=auth)`; `auth` takes Pyramid's
+    request. Raises `ConfigurationError` without it."""
+    from cronsched.web.dashboard import Mounted, Unchanged, request_of_environ  # needs an extra
+
+    class Shown(Unchanged, Response):  # type: ignore[misc]  # Response is untyped
+        pass
+
+    mounted = Mounted(lambda: config.registry.cronsched.site.ledger, auth, **options)
+
+    def dashboard(request: Any) -> Any:
+        asked = request_of_environ(request.environ, request.body)
+        below = request.matchdict.get('path')
+        asked = replace(
+            asked, path='' if below is None else f'/{below}',
+            last=asked.path.rpartition('/')[2])
+        answer = mounted.answer(asked, request)
+        return Shown(body=answer.body, status=answer.status, headerlist=[*answer.headers])
+
+    for name, pattern in (('', ''), ('_page', '/{path:[\\s\\S]*}')):
+        config.add_route(f'cronsched_dashboard{name}', f'{path.rstrip("/")}{pattern}')
+        config.add_view(
+            dashboard, route_name=f'cronsched_dashboard{name}',
+            permission=NO_PERMISSION_REQUIRED, require_csrf=False)
 
 
 def tween_factory(handler: Callable[[Any], Any], registry: Any) -> Callable[[Any], Any]:

@@ -25,7 +25,7 @@ Needs an asyncio loop, and Starlette 0.46 or later.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cronsched.base.extras import requires
 from cronsched.base.forks import process_id
@@ -39,6 +39,9 @@ with requires('starlette'):
     from starlette.requests import Request
     from starlette.routing import BaseRoute, Match, NoMatchFound
     from starlette.types import Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from cronsched.web.dashboard import Mounted
 
 __all__ = ['Cron', 'JobsRoute']
 
@@ -81,6 +84,13 @@ class Cron(web.Cron):
 
     def url_of(self, job: str) -> str:
         return self.mounted_at + super().url_of(job)
+
+    def dashboard(self, *, auth: Any = None, **options: Any) -> Mounted:
+        """As for any ASGI application, and `auth` takes a Starlette `Request`:
+        `app.mount('/cron', cron.dashboard(auth=auth).asgi)`."""
+        from cronsched.web.dashboard import mounted  # needs an extra
+
+        return mounted(self, auth, native=Request, **options)
 
     def _route(self, app: Starlette) -> JobsRoute:
         return JobsRoute(self)

@@ -37,11 +37,14 @@ COMMANDS: Final = {
     'machines': ('cronsched.cli.machines', 'who shares the ledger, and who fires how much'),
     'doctor': ('cronsched.cli.doctor', 'ask whether applications are reached, and who answers'),
     'ledger': ('cronsched.cli.ledger', 'the tables of a ledger that several machines share'),
+    'web': ('cronsched.cli.web', 'show the dashboard, to you alone'),
     'completion': ('cronsched.cli.completion', 'a script that completes commands in a shell'),
 }
 
 #: Those about the ledger of an application, which frameworks offer as well.
-LEDGER_COMMANDS: Final = ('status', 'history', 'run', 'pause', 'resume', 'machines', 'doctor')
+LEDGER_COMMANDS: Final = (
+    'status', 'history', 'run', 'pause', 'resume', 'machines', 'doctor', 'web',
+)
 
 EPILOG = """\
 An expression has five to seven fields, [second] minute hour day month weekday

@@ -15,6 +15,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 from cronsched._version import __version__
 from cronsched.base import clock
@@ -187,7 +188,7 @@ def _response(status: int, kind: str, text: str, *more: tuple[str, str]) -> Resp
 def _moved(request: Request) -> Response:
     """To the same with a slash, which relative links need."""
     return Response(308, (
-        *SECURITY, ('Location', f'./{request.last}/'), ('Content-Length', '0')))
+        *SECURITY, ('Location', f'./{quote(request.last, safe="")}/'), ('Content-Length', '0')))
 
 
 def _refresh(request: Request) -> tuple[tuple[str, str], ...]:

@@ -16,7 +16,6 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
 
 from cronsched.dashboard import Auth, Dashboard, Request, Response
 from cronsched.dashboard.messages import MOST_OF_A_BODY
@@ -25,7 +24,7 @@ from cronsched.errors import ConfigurationError
 from cronsched.ledger import Ledger
 from cronsched.web.threads import in_thread
 
-__all__ = ['Mounted', 'mounted', 'request_of_environ']
+__all__ = ['Mounted', 'Unchanged', 'mounted', 'request_of_environ']
 
 
 class Mounted:
@@ -43,8 +42,13 @@ class Mounted:
         """`native` makes of a scope what `auth` takes."""
         self.auth: Auth = check_auth(auth)
         self.challenge: str = getattr(auth, 'challenge', '')
+        self._options = options
         self._dashboard = Dashboard(ledger, **options)
         self._native = native
+
+    def of(self, ledger: Callable[[], Ledger | None]) -> Mounted:
+        """The same of another ledger."""
+        return Mounted(ledger, self.auth, native=self._native, **self._options)
 
     def answer(self, request: Request, native: Any) -> Response:
         """For a framework: `native` is its request, of which `auth` is asked."""
@@ -92,12 +96,30 @@ class Mounted:
         await send({'type': 'http.response.body', 'body': shown})
 
 
+class Unchanged:
+    """For a WebOb response, to be put before its class: it would make of a
+    relative Location one with the host and path that a proxy asked for."""
+
+    status: Any
+    headerlist: Any
+    body: Any
+
+    def __call__(
+        self, environ: Mapping[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        start_response(self.status, self.headerlist)
+        return [] if environ['REQUEST_METHOD'] == 'HEAD' else [self.body]
+
+
 def mounted(cron: Any, auth: object, **options: Any) -> Mounted:
     """The dashboard of a `Cron`, or of another host."""
     return Mounted(lambda: cron.site.ledger, auth, **options)
 
 
-def request_of_environ(environ: Mapping[str, Any]) -> Request:
+def request_of_environ(environ: Mapping[str, Any], body: bytes | None = None) -> Request:
+    """`body`: what a framework has read of it."""
+    if body is None:
+        body = _body_of_environ(environ) if environ['REQUEST_METHOD'] == 'POST' else b''
     headers = {
         name[5:].replace('_', '-').lower(): str(value)
         for name, value in environ.items() if name.startswith('HTTP_')
@@ -108,7 +130,7 @@ def request_of_environ(environ: Mapping[str, Any]) -> Request:
         _decoded(environ.get('PATH_INFO', '')),
         environ.get('QUERY_STRING', ''),
         headers,
-        _body_of_environ(environ) if environ['REQUEST_METHOD'] == 'POST' else b'',
+        body,
         _last(_decoded(environ.get('SCRIPT_NAME', ''))),
     )
 
@@ -128,7 +150,7 @@ def _request_of_scope(scope: Mapping[str, Any], body: bytes) -> Request:
 
 
 def _last(root: str) -> str:
-    return quote(root.rstrip('/').rpartition('/')[2])
+    return root.rstrip('/').rpartition('/')[2]
 
 
 def _decoded(path: str) -> str:
