@@ -43,6 +43,7 @@ $(VENV)/.built: $(VENV)/.made pyproject.toml setup.py $(SOURCES)
 # version, so that no other of this name can come from an index.
 $(VENV)/.tested: $(VENV)/.built
 	@tools/system-packages.sh --postgresql
+	@tools/system-packages.sh --browser
 	@echo '== installing what the tests need'
 	@$(BIN)/python -m pip install -q "cronsched[test,lint,docs]==$$($(VERSION))"
 	@touch $@

@@ -39,7 +39,8 @@ class Machine:
         self.has('apt-get', f'(({number} == 0 || ROOT)) || exit 100; echo "$@" >>{self.asked}')
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        nowhere = dict.fromkeys(('POSTGRESQL', 'PGBOUNCER'), str(self.bin / 'none'))
+        nowhere = dict.fromkeys(
+            ('POSTGRESQL', 'PGBOUNCER', 'NGINX', 'SYSTEMD'), str(self.bin / 'none'))
         return subprocess.run(
             [self.bin / 'bash', SCRIPT, *arguments],
             env={'PATH': str(self.bin), 'CLUSTERS': str(self.clusters), **nowhere},
@@ -121,6 +122,23 @@ def test_who_may_not_install_postgresql_is_told_and_goes_on(machine: Machine) ->
     assert done.returncode == 0
     assert 'or tests of the shared ledger are skipped' in done.stderr
     assert 'install -y --no-install-recommends postgresql pgbouncer' in done.stderr
+    assert not machine.done()
+
+
+def test_a_browser_and_a_proxy_are_installed(machine: Machine) -> None:
+    machine.user(0)
+    done = machine.run('--browser')
+    assert (done.returncode, done.stderr) == (0, '')
+    assert machine.done() == [
+        'update -q', 'install -y -q --no-install-recommends chromium nginx-light']
+
+
+def test_who_may_not_install_a_browser_is_told_and_goes_on(machine: Machine) -> None:
+    machine.user(1000)
+    done = machine.run('--browser')
+    assert done.returncode == 0
+    assert 'or tests of the dashboard are skipped' in done.stderr
+    assert 'install -y --no-install-recommends chromium nginx-light' in done.stderr
     assert not machine.done()
 
 

@@ -4,9 +4,12 @@
 # apt where that is allowed; elsewhere prints the command to run.
 #   tools/system-packages.sh [PYTHON]
 #   tools/system-packages.sh --postgresql
+#   tools/system-packages.sh --browser
 # The second is for the tests of the shared ledger, which start a PostgreSQL of
 # their own: the programs are installed, and no server of the system's is made.
 # Where it may not, it says so and succeeds: those tests are skipped then.
+# The third, likewise, is for the tests of the dashboard: a browser, and where no
+# systemd would start it, a proxy.
 set -euo pipefail
 
 wanted=${1:-python3}
@@ -40,8 +43,18 @@ look_for_postgresql() {
         command -v pgbouncer >/dev/null || missing+=(pgbouncer)
 }
 
+look_for_browser() {
+    hint='or tests of the dashboard are skipped'
+    denied=0
+    command -v chromium >/dev/null || missing+=(chromium)
+    [ -d "${SYSTEMD:-/run/systemd/system}" ] || [ -x "${NGINX:-/usr/sbin/nginx}" ] ||
+        command -v nginx >/dev/null || missing+=(nginx-light)
+}
+
 if [ "$wanted" = --postgresql ]; then
     look_for_postgresql
+elif [ "$wanted" = --browser ]; then
+    look_for_browser
 else
     look_for_what_builds "$wanted"
 fi

@@ -18,7 +18,7 @@ from cronsched.dashboard.words import lasted, state
 from cronsched.ledger import Row, Tally
 from cronsched.report.overview import took_of
 
-__all__ = ['Bar', 'Cell', 'Column', 'bars', 'calendar', 'columns', 'median', 'percentile']
+__all__ = ['Bar', 'Cell', 'Column', 'bars', 'calendar', 'columns', 'median', 'paths', 'percentile']
 
 DAY: Final = 86400
 LOWEST: Final = 2.0       # of a bar that is there
@@ -65,6 +65,22 @@ def bars(rows: Sequence[Row], width: float, height: float, most: int) -> list[Ba
         _bar(row, took, first + step * index, step, height, longest)
         for index, (row, took) in enumerate(zip(reversed(rows), reversed(times), strict=True))
     ]
+
+
+def paths(drawn: Iterable[Bar]) -> list[tuple[str, str]]:
+    """The bars of a small picture, as one path for each kind of state, and the
+    notches of the bad ones."""
+    found: dict[str, list[str]] = {}
+    for bar in drawn:
+        kind = state(bar.state).kind
+        found.setdefault(f'bar {kind}', []).append(
+            f'M{bar.x} {bar.y}h{bar.width}v{bar.height}h-{bar.width}z')
+        if kind == 'bad':
+            deep = round(min(bar.width * 1.2, bar.height), 2)
+            found.setdefault('notch', []).append(
+                f'M{bar.x} {bar.y}h{bar.width}l-{round(bar.width / 2, 2)} {deep}z')
+    # The notches last, on top of the bars.
+    return [(name, ''.join(found[name])) for name in sorted(found)]
 
 
 def _bar(

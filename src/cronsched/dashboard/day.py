@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from cronsched.dashboard.gantt import Item, Mark, busy, labels, marks
-from cronsched.dashboard.messages import Unreadable, link
+from cronsched.dashboard.messages import Unreadable
 from cronsched.dashboard.view import Page, View, timezone_of
 from cronsched.dashboard.words import state, text_of, zone_of
 from cronsched.ledger import KnownJob, Row, Wanted
@@ -145,13 +146,14 @@ def _marks(
         many = f'{count} times until {text_of(last, line["timezone"], now)}, ' if count > 1 else ''
         return f'{when}: {many}{state(name).word}'
 
+    named = urlencode({'application': line['application_id'], 'job': line['job']})
+
     def place(name: str, count: int, at: int, last: int) -> str | None:
         if name in ('ok', 'planned'):
             return None      # too many to step through
-        named = {'application': line['application_id'], 'job': line['job']}
         if count > 1 and name != 'unrecorded':
-            return link('history', **named, **{'from': at, 'to': last})
-        return link('run' if name != 'unrecorded' else 'why', **named, at=at)
+            return f'history?{named}&from={at}&to={last}'
+        return f'{"why" if name == "unrecorded" else "run"}?{named}&at={at}'
 
     every = [*sorted([*planned, *items]), *sorted(instants)]
     return marks(every, start, end, WIDTH, told, place)

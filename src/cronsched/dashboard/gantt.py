@@ -17,7 +17,8 @@ from cronsched.dashboard.words import zone_of
 __all__ = ['Item', 'Mark', 'busy', 'labels', 'marks']
 
 NARROWEST: Final = 2.5
-TOUCHING: Final = 0.8
+TOUCHING: Final = 1.5
+REACH: Final = 3.0        # around a mark, for who points at it
 BINS: Final = 240
 
 
@@ -29,13 +30,16 @@ class Item(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """`href`: None for what leads nowhere."""
+    """`href`: None for what leads nowhere. `left` and `reach`: where it may be
+    pointed at, which is never nearer to another one."""
 
     x: float
     width: float
     state: str
     title: str
     href: str | None
+    left: float
+    reach: float
 
 
 class _Band:
@@ -70,14 +74,26 @@ def marks(
         last = max(last, x + NARROWEST)
         if not bands or not bands[-1].takes(item, x, last):
             bands.append(_Band(item, x, last))
+    if not bands:
+        return []
+    bands.sort(key=lambda band: band.x)
+    before = [-REACH, *(band.end for band in bands[:-1])]
+    after = [*(band.x for band in bands[1:]), width + REACH]
     return [
-        Mark(
-            round(band.x, 2), round(band.end - band.x, 2), band.state,
-            told(band.state, band.count, band.first, band.last),
-            place(band.state, band.count, band.first, band.last),
-        )
-        for band in bands
+        _mark(band, max(min(band.x - last, 2 * REACH), 0) / 2,
+              max(min(following - band.end, 2 * REACH), 0) / 2, told, place)
+        for band, last, following in zip(bands, before, after, strict=True)
     ]
+
+
+def _mark(
+    band: _Band, left: float, right: float, told: Callable[[str, int, float, float], str],
+    place: Callable[[str, int, int, int], str | None],
+) -> Mark:
+    given = band.state, band.count, band.first, band.last
+    return Mark(
+        round(band.x, 2), round(band.end - band.x, 2), band.state, told(*given), place(*given),
+        round(band.x - left, 2), round(band.end - band.x + left + right, 2))
 
 
 def busy(items: Sequence[Item], start: int, end: int) -> list[int]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any, Final
 
-from cronsched.dashboard.charts import bars, median, percentile
+from cronsched.dashboard.charts import bars, median, paths, percentile
 from cronsched.dashboard.messages import Unreadable
 from cronsched.dashboard.view import Page, View, timezone_of
 from cronsched.dashboard.words import STATES
@@ -112,7 +112,7 @@ def _listed(view: View, strip: dict[str, Any]) -> Page:
         _row(view, each, histories[each.known.application_id, each.known.job], pauses)
         for each in found
     ]
-    drawn = [bars(histories[key], *SPARK, RUNS) for key in keys]
+    drawn = [paths(bars(histories[key], *SPARK, RUNS)) for key in keys]
     return Page('jobs.html', {
         'grouped': False, 'strip': strip, 'rows': rows, 'total': total,
         'page': wanted.skip // SIZE + 1, 'pages': -(-total // SIZE) or 1, **_filters(view),
