@@ -73,14 +73,15 @@ def times(expression: str, now: float, count: int) -> list[int]:
     return [*islice(back(), count)][::-1]
 
 
-def paint(ledger: Ledger, now: float) -> None:
+def paint(ledger: Ledger, now: float, *, hostile: bool = True) -> None:
     """A shop whose import of prices fails, and a wiki where all is well."""
     chance = random.Random(7)
     with at(now - 100 * DAY):
         ledger.seen(SHOP, 'http://127.0.0.1:8000', {
             name: declared(name, plan) for name, plan in PLANS.items()}, now - 100 * DAY)
         ledger.seen(WIKI, 'http://127.0.0.1:8001', {
-            'reindex': declared('reindex', '20 4 * * *'), HOSTILE: declared(HOSTILE, '5 * * * *'),
+            'reindex': declared('reindex', '20 4 * * *'),
+            **({HOSTILE: declared(HOSTILE, '5 * * * *')} if hostile else {}),
         }, now - 100 * DAY)
     for name, count, took in (
         ('cleanup', 40, 45.0), ('sync_stock', 60, 3.0), ('send_digest', 30, 12.0),
@@ -94,7 +95,7 @@ def paint(ledger: Ledger, now: float) -> None:
             chance.uniform(20, 70), ERROR if failed else None)
     for scheduled in times('20 4 * * *', now, 20):
         ran(ledger, Run(WIKI, 'reindex', scheduled), 'ok', chance.uniform(60, 90))
-    for scheduled in times('5 * * * *', now, 6):
+    for scheduled in times('5 * * * *', now, 6) if hostile else ():
         ran(ledger, Run(WIKI, HOSTILE, scheduled), 'failed', 0.4, HOSTILE)
     first, *_, last = times(PLANS['sync_stock'], now - 80 * HOUR, 9)
     ledger.record(
