@@ -312,6 +312,41 @@ def test_check_reads_the_decorators_of_cron_and_of_nothing_else(tmp_path: Path) 
     assert [each.place[-2:] for each in read(path)] == [':1', ':3']
 
 
+EXAMPLES = Path(__file__).parents[2] / 'examples'
+
+
+@pytest.mark.parametrize(('file', 'count', 'zone'), [
+    ('flask/shop.py', 2, 'Europe/Zurich'), ('fastapi/shop.py', 3, 'Europe/Zurich'),
+    ('pyramid/shop.py', 2, 'UTC'), ('django/shop/cron.py', 3, 'UTC'),
+])
+def test_check_finds_the_jobs_of_each_framework(file: str, count: int, zone: str) -> None:
+    """Those of Pyramid and Django have the zone of their settings."""
+    found = list(read(EXAMPLES / file))
+    assert len(found) == count
+    assert {each.timezone for each in found} == {zone}
+    assert all(each.schedule().expression for each in found)
+
+
+@pytest.mark.parametrize(('made', 'decorator', 'zone'), [
+    ("from cronsched.starlette import Cron\njobs = Cron('shop', timezone='Asia/Tokyo')\n",
+     'jobs.job', 'Asia/Tokyo'),
+    ("import cronsched\nZONE = 'Asia/Tokyo'\n"
+     "class Shop:\n  every = cronsched.Cron('shop', timezone=ZONE)\n",
+     'Shop.every.job', 'Asia/Tokyo'),
+    ("jobs = Cron('shop', timezone=zone_of('shop'))\n", 'jobs.job', 'UTC'),
+    ("jobs = Cron('shop')\n", 'jobs.job', 'UTC'),
+    ('', 'shop.cron.job', 'UTC'),
+    ('', 'App.cronjob', 'UTC'),
+])
+def test_check_knows_the_cron_that_a_module_makes(
+    made: str, decorator: str, zone: str, tmp_path: Path
+) -> None:
+    path = tmp_path / 'shop.py'
+    path.write_text(f"{made}@{decorator}('0 8 * * *')\nasync def refresh(run): ...\n"
+                    f"@{decorator}('0 8 * * *', timezone='UTC')\ndef other(): ...\n")
+    assert [each.timezone for each in read(path)] == [zone, 'UTC']
+
+
 # -- errors, terminals, pipes
 
 
