@@ -24,10 +24,7 @@ PLACE = ROOT / 'build' / 'frameworks'
 WHEELS = PLACE / 'wheels'
 
 # Where the cases of all adapters are, each with the name of its framework.
-SHARED = (
-    'tests/contract', 'tests/testing/test_targets.py', 'tests/adapters/test_framework_pages.py',
-    'tests/adapters/test_told.py',
-)
+SHARED = ('tests/contract', 'tests/testing/test_targets.py', 'tests/adapters/test_told.py')
 
 
 @dataclass(frozen=True)
