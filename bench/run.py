@@ -122,6 +122,13 @@ def visitor() -> None:
             f'{bare} µs', f'{more} µs', '+1 µs')
 
 
+def virtual_year() -> None:
+    for name in ('flask', 'fastapi', 'pyramid', 'django'):
+        took, requests = medians([figures('virtual_year.py', name) for _ in range(ROUNDS)])
+        row(f'a year of a daily job on the virtual clock, {name}',
+            f'{requests:.2f} s CPU (365 bare requests)', f'{took:.2f} s CPU', '1 s')
+
+
 def ledger() -> None:
     if (HERE / 'bench_ledger.py').exists():
         for line in run(sys.executable, 'bench_ledger.py').splitlines():
@@ -133,7 +140,9 @@ def main() -> None:
           f'medians of {ROUNDS} rounds\n')
     row('what', 'the original / the best known', 'cronsched', 'asked for')
     row('---', '---', '---', '---')
-    for measure in (start, lateness, throughput, registration, million, moments, visitor, ledger):
+    for measure in (
+        start, lateness, throughput, registration, million, moments, visitor, virtual_year, ledger
+    ):
         measure()
 
 
