@@ -39,6 +39,11 @@ T = TypeVar('T')
 FIRST_PAUSE = 0.0001         # seconds
 LONGEST_PAUSE = 0.005
 
+# The names are compared when their directory has changed, and in any case once
+# in so many uses, as the size of the -wal is looked at then. Nanoseconds.
+LOOK_EACH = 32
+SETTLED = 100_000_000
+
 # Bytes of the -wal: it is cut to WAL_KEPT when it was written back, which is
 # waited for above WAL_MOST, for so many seconds, and so often.
 WAL_KEPT = 4 << 20
@@ -75,6 +80,9 @@ class Store:
         self._synchronous = synchronous
         self._names = tuple(f'{path}{suffix}' for suffix in ('', '-wal', '-shm'))
         self._identity: Identity | None = None   # of the file, once known
+        #: The directory, when its names were compared last, and uses since.
+        self._looked_at: tuple[int, int, int] | None = None
+        self._uses = 0
         self._next_checkpoint = 0.0
         self._wal_size = 0                       # bytes, when last looked at
         self.handles = Handles(Path(f'{path}-alive'))
@@ -207,8 +215,17 @@ class Store:
 
     def _check_files(self, handle: Handle) -> None:
         # Others would open another file, and each grants a run that both have.
+        # Who removes or replaces a name changes the directory.
+        directory = os.stat(self.path.parent)
+        looked_at = directory.st_dev, directory.st_ino, directory.st_mtime_ns
+        self._uses += 1
+        if looked_at == self._looked_at and self._uses % LOOK_EACH:
+            return
         if self._identities() != (self._identity, *handle.companions):
             raise self._was_moved()
+        # A change within the same tick of the kernel's clock would not be seen.
+        is_settled = time.time_ns() - directory.st_mtime_ns > SETTLED
+        self._looked_at = looked_at if is_settled else None
 
     def _patiently(self, action: Callable[[], T]) -> T:
         """`action()`, again while others hold the lock. The pauses are random,
