@@ -54,6 +54,9 @@ SCRIPTS = {
 
 
 def main() -> None:
+    if postgres.programs() is None:
+        print('no PostgreSQL: tools/system-packages.sh --postgresql installs it')
+        return
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     server = postgres.Server(**DURABLE)
     pooler = None

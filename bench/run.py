@@ -130,8 +130,8 @@ def virtual_year() -> None:
 
 
 def ledger() -> None:
-    if (HERE / 'bench_ledger.py').exists():
-        for line in run(sys.executable, 'bench_ledger.py').splitlines():
+    for script in ('bench_ledger.py', 'bench_postgres.py'):
+        for line in run(sys.executable, script).splitlines():
             print(line, flush=True)
 
 

@@ -105,7 +105,8 @@ def disconnect(connection: Connection) -> None:
 
 def driver_errors() -> tuple[type[Exception], ...]:
     """What the drivers that are loaded raise."""
-    return tuple(sys.modules[name].Error for name in DRIVERS if name in sys.modules)
+    loaded = (sys.modules.get(name) for name in DRIVERS)
+    return tuple(driver.Error for driver in loaded if driver is not None)
 
 
 def _cursor(connection: Connection) -> Any:
