@@ -181,6 +181,24 @@ def test_nothing_is_lost_with_a_server_that_crashes(
         'ok', 'ok', 'running', 'running']
 
 
+def test_while_the_server_is_away_one_waits_and_the_others_are_told(
+    ledger: PostgresLedger, server: postgres.Server,
+) -> None:
+    server.stop(signal.SIGQUIT)
+    patient = PostgresLedger(server.clean_url, patience=1.5)
+    took = []
+    for _ in range(20):
+        began = time.monotonic()
+        with pytest.raises(LedgerError, match='does not answer'):
+            patient.record(run(), 'missed', at=1.0)
+        took.append(time.monotonic() - began)
+    server.start()
+    assert took[0] > 1.0
+    assert sum(took[1:]) < 10.0
+    patient.record(run(), 'missed', at=1.0)
+    patient.close()
+
+
 def test_a_server_that_comes_back_in_time_is_waited_for(
     server: postgres.Server,
 ) -> None:

@@ -40,6 +40,7 @@ __all__ = ['NoAnswer', 'Session']
 
 FIRST_PAUSE: Final = 0.02       # seconds
 LONGEST_PAUSE: Final = 0.5
+BREATHER: Final = 2.0
 REGISTER: Final = 'SELECT cronsched.register_v1(%s, %s, %s, %s, %s, %s)'
 
 
@@ -73,6 +74,7 @@ class Session:
         self.source = source
         self.patience = patience
         self._by_pid: dict[int, Handle] = {}
+        self._failed_at = -BREATHER
         _all.add(self)
 
     def ask(
@@ -82,17 +84,22 @@ class Session:
         `NoAnswer` if there was none."""
         patience = self.patience if patience is None else patience
         end, pause = watch.seconds() + patience, FIRST_PAUSE
+        # Somebody has just waited in vain: who asks now is told so at once.
+        is_down = watch.seconds() - self._failed_at < BREATHER
         failed: Again | None = None
         while True:
             try:
-                return self._ask_once(sql, values, end)
+                rows = self._ask_once(sql, values, end)
+                self._failed_at = -BREATHER
+                return rows
             except Again as error:
                 failed = error
             except LedgerError as error:
                 if failed is None:
                     raise
                 raise NoAnswer(str(error)) from error
-            if watch.seconds() + pause >= end:
+            if is_down or watch.seconds() + pause >= end:
+                self._failed_at = watch.seconds()
                 raise NoAnswer(str(self._error(str(failed)))) from failed.__cause__
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
