@@ -15,6 +15,7 @@ from pathlib import Path
 import postgres
 import pytest
 from postgres_proxy import Proxy
+from processes import run_python
 
 from cronsched.base import clock
 from cronsched.ledger import Ledger, LedgerError, Run
@@ -394,6 +395,13 @@ def test_a_child_leaves_the_connection_of_its_parent_alone(
     os.waitpid(pid, 0)
     assert (tmp_path / 'answer').read_text() == 'True'
     assert ledger._session.ask('SELECT pg_backend_pid()') == before
+
+
+def test_a_process_that_ends_leaves_no_connection_behind(ledger: PostgresLedger) -> None:
+    run_python(f'''
+        from cronsched.ledger import open_ledger
+        open_ledger({str(postgres.server().clean_url)!r}).jobs()
+    ''')    # a driver warns of a connection that nobody closed
 
 
 def test_a_ledger_that_is_only_looked_at_writes_nothing(

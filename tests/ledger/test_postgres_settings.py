@@ -78,6 +78,30 @@ def test_a_run_of_an_application_is_recorded_there() -> None:
     forget_ledger(cron.settings)
 
 
+def test_a_request_is_sent_again_later_while_the_database_is_away() -> None:
+    cron = Cron('shop', ledger='postgresql:///app?host=/nowhere', secret=SECRET)
+    cron.site.ledger._session.patience = 0.2
+    done: list[str] = []
+
+    @cron.job('0 8 * * *', timezone='UTC')
+    def cleanup() -> None:
+        done.append('executed')
+
+    headers = sign_headers(
+        'shop', 'cleanup', int(time.time()) - 10, key=cron.site.key('shop'),
+        now=int(time.time()), attempt=1)
+    environ = {f'HTTP_{name.upper().replace("-", "_")}': value for name, value in headers.items()}
+    environ |= {'REQUEST_METHOD': 'POST', 'PATH_INFO': '/cronjobs/cleanup'}
+    answers: list[tuple[str, dict[str, str]]] = []
+    list(cron.wsgi(lambda environ, start_response: [b''])(
+        environ, lambda status, headers, *_: answers.append((status, dict(headers)))))
+    (status, told), = answers
+    assert status.startswith('503')
+    assert 'Retry-After' in told
+    assert done == []
+    forget_ledger(cron.settings)
+
+
 DJANGO = """
 from django.conf import settings
 engine, database, host, port, pool = arguments

@@ -74,6 +74,8 @@ class Session:
         self.source = source
         self.patience = patience
         self._by_pid: dict[int, Handle] = {}
+        # Also when nobody closes it before the interpreter ends.
+        weakref.finalize(self, _close_own, self._by_pid)
         self._failed_at = -BREATHER
         _all.add(self)
 
@@ -202,6 +204,12 @@ class Session:
         if what.startswith('the ledger '):
             return LedgerError(what)
         return LedgerError(f'the ledger {self.source.name} {what}')
+
+
+def _close_own(handles: dict[int, Handle]) -> None:
+    handle = handles.get(os.getpid())
+    if handle is not None:
+        handle.close()
 
 
 _all: weakref.WeakSet[Session] = weakref.WeakSet()
