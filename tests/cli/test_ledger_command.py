@@ -174,6 +174,24 @@ def test_the_ledger_of_an_application_that_runs_is_not_copied(
     ledger.close()
 
 
+def test_the_other_commands_take_its_url(capsys: pytest.CaptureFixture[str]) -> None:
+    url = postgres.server().clean_database()
+    ledger = open_ledger(url)
+    ledger.seen('org/zug', 'http://localhost', {'cleanup': Plan('0 3 * * *')}, 1.0)
+    ledger.finish(ledger.claim(run(0)), 'failed', took=1.0, detail='no such town')
+    for words, told in (
+        (['status'], 'failed'), (['history'], 'no such town'), (['run', 'cleanup'], 'cleanup'),
+        (['history', 'cleanup', '--at', '2023-11-14T22:14:00Z'], 'no such town'),
+        (['pause', 'cleanup', '--note', 'moving'], 'moving'),
+        (['resume', 'cleanup'], 'not paused'),
+    ):
+        nobody_runs_it = 3
+        assert main([*words, '--ledger', url]) in (0, nobody_runs_it), words
+        assert told in capsys.readouterr().out
+    assert len(ledger.take_requests(['org/zug'])) == 1
+    ledger.close()
+
+
 # -- docs/several-machines.md
 
 def test_the_page_says_what_works(one_machine: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -529,7 +529,7 @@ def test_no_kill_makes_a_run_happen_twice_or_vanish(
         return worker
 
     workers = [start() for _ in range(3)]
-    for _ in range(20 if url.startswith('sqlite') else 8):
+    for _ in range(20 if url.startswith('sqlite') else 5):
         time.sleep(chance.uniform(0.0, 0.05))
         victim = workers.pop(chance.randrange(len(workers)))
         victim.kill()
