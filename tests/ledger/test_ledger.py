@@ -194,7 +194,7 @@ def test_a_late_run_is_told_what_came_before_it_not_after(ledger: Ledger) -> Non
 
 
 def test_processes_that_race_for_runs_get_each_once(url: str) -> None:
-    count = 1000 if url.startswith('sqlite') else 300
+    count = 1000 if url.startswith('sqlite') else 150
     with multiprocessing.get_context('spawn').Pool(4) as pool:
         answers = pool.starmap(claim_all, [(url, count)] * 4, chunksize=1)
     verdicts = Counter(verdict for answer in answers for verdict in answer)

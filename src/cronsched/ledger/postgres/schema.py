@@ -5,7 +5,7 @@ Example::
 
     migrate(source)                       # by the role that shall own it
     print(grants('app'))                  # what another role needs
-    check(execute(connection, VERSIONS))  # LedgerError: write `cronsched ledger migrate`
+    check(connection)                     # LedgerError: run `cronsched ledger migrate URL`
 
 `schema/tables_N.sql` is run once; a change adds one. `schema/functions_*.sql`
 are run by each migration. A function or type carries a version (`claim_v1`): a
@@ -20,7 +20,13 @@ from collections.abc import Iterator
 from importlib import resources
 from typing import Any, Final
 
-from cronsched.ledger.postgres.connections import Source, disconnect, execute
+from cronsched.ledger.postgres.connections import (
+    Source,
+    disconnect,
+    driver_errors,
+    execute,
+    sqlstate,
+)
 from cronsched.ledger.values import LedgerError
 
 __all__ = ['USABLE_FROM', 'VERSION', 'VERSIONS', 'check', 'grants', 'migrate', 'scripts',
@@ -42,6 +48,13 @@ VERSIONS: Final = (
     "SELECT current_setting('server_version_num')::int, EXISTS (SELECT FROM pg_catalog.pg_class "
     "AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace "
     "WHERE n.nspname = 'cronsched' AND c.relname = 'state')")
+#: As few round trips as may be, as each connection begins with it.
+USED: Final = (
+    "SELECT current_setting('server_version_num')::int, "
+    "(SELECT value::int FROM cronsched.state WHERE key = 'version'), "
+    "(SELECT value::int FROM cronsched.state WHERE key = 'usable_from')")
+NO_TABLES: Final = ('42P01', '3F000')
+MIGRATE: Final = 'run `cronsched ledger migrate URL` once'
 STATE: Final = "SELECT key, value FROM cronsched.state WHERE key IN ('version', 'usable_from')"
 
 CREATE: Final = 'CREATE SCHEMA IF NOT EXISTS cronsched'
@@ -52,15 +65,18 @@ NOTED: Final = (
 
 def check(connection: Any) -> None:
     """Raises `LedgerError` if this cronsched cannot use what is there."""
-    server, exists = execute(connection, VERSIONS)[0]
+    try:
+        server, version, usable_from = execute(connection, USED)[0]
+    except driver_errors() as error:
+        if sqlstate(error) not in NO_TABLES:
+            raise
+        _check_server(execute(connection, VERSIONS)[0][0])
+        raise LedgerError(f'has no tables of cronsched: {MIGRATE}') from None
     _check_server(server)
-    found = _state(connection) if exists else {}
-    version = int(found.get('version', 0))
     if version < VERSION:
-        what = f'has schema {version} of cronsched, this one needs {VERSION}' if found else (
-            'has no tables of cronsched')
-        raise LedgerError(f'{what}: run `cronsched ledger migrate URL` once')
-    if int(found['usable_from']) > VERSION:
+        raise LedgerError(
+            f'has schema {version} of cronsched, this one needs {VERSION}: {MIGRATE}')
+    if usable_from > VERSION:
         raise LedgerError(
             f'was migrated by a newer cronsched (schema {version}, this one knows {VERSION}): '
             'upgrade cronsched here')
