@@ -18,31 +18,25 @@ import logging
 import os
 import secrets
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
-from itertools import islice
 from typing import Any, Final, Literal
 
 from cronsched.ledger.postgres.again import Lately
 from cronsched.ledger.postgres.connections import Source
 from cronsched.ledger.postgres.looking import looked_at
 from cronsched.ledger.postgres.members import PostgresSeats
-from cronsched.ledger.postgres.reading import Reading
-from cronsched.ledger.postgres.records import declaration, storable
+from cronsched.ledger.postgres.records import storable
 from cronsched.ledger.postgres.session import NoAnswer, Session
+from cronsched.ledger.postgres.writing import Writing, pieces
 from cronsched.ledger.process import Process
 from cronsched.ledger.values import (
     OUTCOMES,
     Claim,
-    Declared,
-    Due,
     Executing,
     LedgerError,
     Missed,
-    Owner,
-    Plan,
     Run,
-    Seen,
 )
 
 __all__ = ['PostgresLedger']
@@ -51,7 +45,6 @@ log = logging.getLogger('cronsched.ledger')
 
 PRUNED_AT_ONCE: Final = 1000
 MISSED_AT_ONCE: Final = 500
-SEEN_AT_ONCE: Final = 500
 # Seconds that the end of a run waits for the database, then it is kept.
 FINISH_PATIENCE: Final = 1.0
 # Turns of looking for processes, before a claim is taken as it is.
@@ -70,7 +63,7 @@ RECORD: Final = (
 Ended = tuple[Claim, str, float, str | None]
 
 
-class PostgresLedger(Reading):
+class PostgresLedger(Writing):
     """A `Ledger`; `patience` is how long to wait for the database, in seconds.
     `looking` changes nothing. Making one connects to nothing."""
 
@@ -179,7 +172,7 @@ class PostgresLedger(Reading):
         return self._executing_now(run) if gave_up else None
 
     def miss(self, missed: Iterable[Missed], at: float) -> None:
-        for piece in _pieces(missed, MISSED_AT_ONCE):
+        for piece in pieces(missed, MISSED_AT_ONCE):
             told = [[each.run.application_id, each.run.job, each.run.scheduled, each.until,
                      each.count, each.detail] for each in piece]
             self._write('SELECT cronsched.miss_v1(%s::jsonb, %s, %s, %s)',
@@ -194,47 +187,6 @@ class PostgresLedger(Reading):
             return []
         return self._runs('SELECT * FROM cronsched.recover_v1(%s, %s::jsonb, %s)',
                           (member, looked_at(look), self._at(now)))
-
-    def drop_attempt(self, due: Due) -> None:
-        run = due.run
-        self._write('SELECT cronsched.drop_attempt_v1(%s, %s, %s, %s)',
-                    (run.application_id, run.job, run.scheduled, self._at(None)))
-
-    def seen(
-        self, application_id: str, base_url: str,
-        jobs: Iterable[str] | Mapping[str, Plan | Declared | None], at: float,
-    ) -> None:
-        told = dict(jobs) if isinstance(jobs, Mapping) else dict.fromkeys(jobs)
-        self.see([Seen(application_id, base_url, told, at)])
-
-    def see(self, seen: Iterable[Seen]) -> None:
-        for piece in _pieces(seen, SEEN_AT_ONCE):
-            told = [{
-                'id': each.application_id, 'base_url': each.base_url, 'at': each.at,
-                'jobs': None if each.jobs is None else [
-                    declaration(name, said) for name, said in each.jobs.items()],
-            } for each in piece]
-            self._write('SELECT cronsched.see_v1(%s::jsonb, %s)',
-                        (json.dumps(told), self._member()))
-
-    def own(self, owners: Iterable[Owner]) -> None:
-        told = [[each.application_id, each.address, each.code_root, each.implicit, each.since]
-                for each in owners]
-        self._write('SELECT cronsched.own_v1(%s::jsonb, %s)', (json.dumps(told), self._member()))
-
-    def disown(self, application_ids: Iterable[str]) -> None:
-        self._write('SELECT cronsched.disown_v1(%s::text[], %s)',
-                    (list(application_ids), self._member()))
-
-    def pause(
-        self, application_id: str | None, job: str, *, note: str = '', at: float = 0.0,
-        by: str = '',
-    ) -> None:
-        self._write('SELECT cronsched.pause_v1(%s, %s, %s, %s, %s)',
-                    (application_id, job, storable(note), at, storable(by)))
-
-    def resume(self, application_id: str | None, job: str) -> None:
-        self._write('SELECT cronsched.resume_v1(%s, %s)', (application_id, job))
 
     def request_run(self, application_id: str, job: str, at: float, *, by: str = '') -> Run:
         scheduled: int = self._write('SELECT cronsched.request_run_v1(%s, %s, %s, %s, %s)',
@@ -327,12 +279,6 @@ class PostgresLedger(Reading):
 def _token() -> int:
     """Of one claim, or request: 64 random bits, as PostgreSQL's bigint."""
     return int.from_bytes(secrets.token_bytes(8), 'big', signed=True)
-
-
-def _pieces(every: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    rest = iter(every)
-    while piece := list(islice(rest, size)):
-        yield piece
 
 
 def _check(outcome: str) -> None:
