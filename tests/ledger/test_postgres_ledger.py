@@ -307,6 +307,20 @@ def test_of_another_machine_a_run_executes_until_its_deadline(
     assert verdict == ('granted' if state == 'lost' else 'skipped_overlap')
 
 
+def test_a_claim_that_cannot_be_judged_is_sent_again(
+    ledger: PostgresLedger, server: postgres.Server, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert ledger.claim(run()).granted
+    server.sql(f'UPDATE cronsched.executions SET member = {member_like(ledger)}',
+               postgres.database_of(server.clean_url))
+    monkeypatch.setattr('cronsched.ledger.postgres.ledger.looked_at', lambda *_: None)
+    with pytest.raises(LedgerError, match='come and go while they are looked for'):
+        ledger.claim(run(1))
+    assert ledger.find(run(1)) is None
+    monkeypatch.undo()
+    assert ledger.claim(run(1)).verdict == 'skipped_overlap'
+
+
 def test_an_application_is_reached_where_this_machine_reached_it(
     ledger: PostgresLedger,
 ) -> None:
@@ -355,6 +369,24 @@ def test_the_application_writes_by_the_functions_alone(server: postgres.Server) 
                       'CREATE TABLE cronsched.a (b int)'):
         with pytest.raises(Exception, match=r'permission denied|must be owner'):
             execute(connection, statement)
+    disconnect(connection)
+
+
+def test_claims_and_ends_wait_for_the_disk_whatever_the_role_says(
+    server: postgres.Server,
+) -> None:
+    connection = Source(server.clean_database()).connect(5.0)
+    writes = (
+        "SELECT cronsched.claim_v1('a', 'b', 60, 1, NULL, 0, 0, 1.0, 'skip', 60.0, 5, 1, 't', "
+        "'h', 1)", "SELECT cronsched.finish_v1('a', 'b', 60, 1, 'ok', 0.1, NULL)",
+        "SELECT cronsched.record_v1('a', 'b', 60, 'ok', 1.0, 1, NULL, 1, NULL, NULL, NULL, 0, 1)",
+        "SELECT cronsched.take_requests_v1('{a}', 5)", "SELECT cronsched.void_v1('a', 'b', 60, 5)")
+    for write in writes:
+        execute(connection, 'BEGIN')
+        assert execute(connection, 'SHOW synchronous_commit') == [('off',)]
+        execute(connection, write)
+        assert execute(connection, 'SHOW synchronous_commit') == [('on',)]
+        execute(connection, 'ROLLBACK')
     disconnect(connection)
 
 

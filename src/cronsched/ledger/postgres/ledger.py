@@ -126,9 +126,11 @@ class PostgresLedger(Writing):
             raise LedgerError(
                 f'{run} is scheduled more than 10 s ahead of the clock of the database: set the '
                 'clock of the machine that sent it, or that of the database')
-        # Processes that come and go while they are looked for: it executes.
-        return Claim(
-            run, 'duplicate' if verdict == 'look' else verdict, attempt, previous, last_ok)
+        if verdict == 'look':   # no row says what became of the run, so it is sent again
+            raise LedgerError(
+                f'{run} was not claimed: processes that execute {run.job!r} come and go while '
+                'they are looked for')
+        return Claim(run, verdict, attempt, previous, last_ok)
 
     def finish(
         self, claim: Claim, outcome: str, *, took: float, detail: str | None = None,
