@@ -305,10 +305,21 @@ class Laboratory:
         seats = self.seats()
         return len(seats) == hosts and sum(seats.values()) == self.ids
 
-    def members(self, *application_ids: str) -> dict[str, int | None]:
-        """Who has these seats."""
-        seats = dict(self.sql('SELECT application_id, member FROM cronsched.seats'))
-        return {each: seats.get(each) for each in application_ids}
+    def members(self) -> dict[str, int | None]:
+        """Who has which seat."""
+        return dict(self.sql('SELECT application_id, member FROM cronsched.seats'))
+
+    def seated(self) -> dict[str, str]:
+        """Which host has which seat, of those whose process lives."""
+        rows = self.sql('SELECT s.application_id, m.pid FROM cronsched.seats AS s '
+                        'JOIN cronsched.members AS m ON m.id = s.member')
+        groups = {host.process.pid: name for name, host in self.hosts.items() if host.process}
+        found = {}
+        for application_id, pid in rows:
+            with suppress(ProcessLookupError):
+                if name := groups.get(os.getpgid(pid)):
+                    found[application_id] = name
+        return found
 
     def executions(self) -> list[Execution]:
         path = self.directory / 'executions'

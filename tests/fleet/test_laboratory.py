@@ -37,16 +37,21 @@ def allowed() -> None:
 def takeover(laboratory: Laboratory, name: str, action: Callable[[], None]) -> float:
     """What befalls a host, and how long until others have its last seat, in
     seconds."""
-    ids = [each for each, host in laboratory.owners().items() if host == name]
-    before = laboratory.members(*ids)
+    members = laboratory.members()
+    had = {each: members[each] for each, host in laboratory.seated().items() if host == name}
     action()
     return laboratory.until(lambda: all(
-        member not in (None, before[each]) for each, member in laboratory.members(*ids).items()))
+        member not in (None, had.get(each, 0)) for each, member in laboratory.members().items()))
+
+
+def greatest(laboratory: Laboratory) -> str:
+    """The host that has most seats."""
+    owners = list(laboratory.seated().values())
+    return max(sorted(set(owners)), key=owners.count)
 
 
 def kill_owner(laboratory: Laboratory) -> float:
-    owners = list(laboratory.owners().values())
-    name = max(set(owners), key=owners.count)
+    name = greatest(laboratory)
     took = takeover(laboratory, name, laboratory.hosts[name].kill)
     laboratory.until(lambda: name not in laboratory.owners().values())
     laboratory.hosts[name].start()
@@ -83,8 +88,7 @@ class Nemesis:
         self.count = 0
 
     def _host(self) -> str:
-        owners = list(self.laboratory.owners().values())
-        return max(sorted(set(owners)), key=owners.count)
+        return greatest(self.laboratory)
 
     def _take(self, what: str, name: str, action: Callable[[], None]) -> None:
         took = takeover(self.laboratory, name, action)
