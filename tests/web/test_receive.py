@@ -10,7 +10,7 @@ from freezegun import freeze_time
 
 from cronsched._cronsched import run_id, sign_headers
 from cronsched.jobs.settings import Settings
-from cronsched.ledger import Ledger, open_ledger
+from cronsched.ledger import Ledger, LedgerError, open_ledger
 from cronsched.morepath.job import Job
 from cronsched.scheduler.site import UNCONFIGURED, Site
 from cronsched.web.receive import Answered, CronRun, accept, expect, settle
@@ -97,6 +97,29 @@ def test_a_signed_request_runs_the_function_and_is_recorded(job, view, site, led
     assert run(job, request_for(site), site) == 'ok'
     assert len(view.runs) == 1
     assert rows(ledger) == [('ok', 1, None)]
+
+
+@pytest.mark.parametrize(('passing', 'late', 'waits'), [
+    (True, 0, True), (True, 400, False), (False, 0, False),
+])
+def test_a_ledger_that_comes_back_has_the_attempt_sent_again(
+    view, site, ledger, monkeypatch, passing, late, waits,
+):
+    """Until the run is too late; of a file, nobody says that it comes back."""
+    job = Job(view, 8, 0, 'UTC', name='cleanup', catch_up=300)
+
+    def claim(*_: object, **more: object) -> None:
+        error = LedgerError('is away')
+        error.passing = passing
+        raise error
+
+    monkeypatch.setattr(type(ledger), 'claim', claim)
+    request = request_for(site, int(time.time()) - late)
+    with pytest.raises(Answered) as answered:
+        accept(Host(job, site), job.name, request.headers, environ=request.environ)
+    assert answered.value.status == 503
+    assert answered.value.headers['Retry-After'] == '1'
+    assert answered.value.headers.get('Cronsched-Outcome') == ('waiting' if waits else None)
 
 
 def test_the_ledger_hears_of_the_epoch(job, site, ledger, monkeypatch):

@@ -28,6 +28,7 @@ from cronsched._cronsched import run_id
 from cronsched.base import clock
 from cronsched.base.text import printable
 from cronsched.jobs.job import Job
+from cronsched.jobs.options import Policy
 from cronsched.ledger.protocol import Claim, LedgerError, Run
 from cronsched.web import knock
 from cronsched.web.execution import (
@@ -92,7 +93,7 @@ def accept(
         else:
             granted = claim(ledger, signed, policy)
     except LedgerError as error:
-        _refuse_for_now(host, name, error)
+        _refuse_for_now(host, name, error, _may_wait(signed, policy))
     if not granted.granted:
         # What waits for an execution to end is sent again by whoever owns the
         # application id, when the ledger says so: for this sender it is done.
@@ -166,11 +167,20 @@ def _tolerance(host: Host, name: str) -> float:
     return max(TOLERANCE, host.site.policy(job).timeout)
 
 
-def _refuse_for_now(host: Host, name: str, error: LedgerError) -> NoReturn:
+def _may_wait(signed: Signed | None, policy: Policy) -> bool:
+    """Whether the run is not too late yet."""
+    return signed is not None and (
+        policy.catch_up is None or clock.now() < signed.run.scheduled + policy.catch_up)
+
+
+def _refuse_for_now(
+    host: Host, name: str, error: LedgerError, may_wait: bool,
+) -> NoReturn:
     log.error('%s of %s did not run: %s', name, host.application_id, error)
-    raise Answered(
-        503, {'Retry-After': RETRY_AFTER}, 'the ledger cannot be used, see the log'
-    ) from error
+    headers = {'Retry-After': RETRY_AFTER}
+    if error.passing and may_wait:
+        headers[OUTCOME_HEADER] = 'waiting'   # the same attempt comes again
+    raise Answered(503, headers, 'the ledger cannot be used, see the log') from error
 
 
 def _cron_run(job: Job, granted: Claim, request: Any) -> CronRun:

@@ -59,6 +59,13 @@ RECORD: Final = (
     'SELECT look, gave_up FROM cronsched.record_v1('
     '%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)')
 
+
+class Quiet(LedgerError):
+    """A standby that was promoted a moment ago."""
+
+    passing = True
+
+
 # A claim, its outcome, how long it took in seconds, and the detail.
 Ended = tuple[Claim, str, float, str | None]
 
@@ -119,7 +126,7 @@ class PostgresLedger(Writing):
                 break
             looked = looked_at(look, looked)
         if verdict == 'quiet':
-            raise LedgerError(
+            raise Quiet(
                 'the ledger is another server than before, and grants nothing until all '
                 'machines have said what they execute')
         if verdict == 'ahead':

@@ -47,6 +47,8 @@ REGISTER: Final = 'SELECT cronsched.register_v1(%s, %s, %s, %s, %s, %s)'
 class NoAnswer(LedgerError):
     """What was asked may have been done, or be done yet."""
 
+    passing = True
+
 
 class Again(Exception):
     """The statement may be asked again; says why it failed."""
