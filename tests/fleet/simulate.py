@@ -54,12 +54,10 @@ def per_second(ids: list[str], most: float) -> list[int]:
 def takeover(chance: random.Random) -> float:
     """Seconds from the death of a member until another has convicted it: both
     beat each BEAT, at phases of chance, on a machine that is a little late."""
-    judge, at, last = Judge(), chance.uniform(0, BEAT), 0.0
-    died = 10.0 + chance.uniform(0, BEAT)
+    judge, at = Judge(), chance.uniform(0, BEAT)
+    died, before = 10.0 + chance.uniform(0, BEAT), chance.uniform(0, BEAT)
     while True:
-        if at < died:
-            last = max(last, int(at / BEAT) * BEAT)
-        silent = at - died + chance.uniform(0, BEAT) > 0.7
+        silent = at - (died - before) > 0.7   # since its last beat
         answered = at + chance.uniform(0.001, 0.05)
         suspects = {1: 7} if at > died and silent else {}
         if judge.hear(at, answered, Beat(True, at, 'a', suspects=suspects)):
