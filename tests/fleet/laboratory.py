@@ -352,7 +352,15 @@ class Laboratory:
                 for each in range(first, last + 1):
                     yield Scheduled(f'fleet-{number}', f'job-{job}', each)
 
+    def rest(self) -> None:
+        """All end as they do at a deployment, with what is under way."""
+        for host in self.hosts.values():
+            host.tell(signal.SIGTERM)
+        for host in self.hosts.values():
+            host.stop()
+
     def problems(self, first: int, last: int) -> list[str]:
+        """When nothing goes on any more."""
         return check(self.executions(), self.rows(), self.wanted(first, last))
 
     def requests_per_run(self) -> float:

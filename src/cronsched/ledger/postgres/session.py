@@ -139,7 +139,9 @@ class Session:
         handle = self._own()
         left = end - watch.seconds()
         if left <= 0 or not handle.lock.acquire(timeout=left):
-            raise self._error('stays busy with what other threads of this process ask')
+            busy = self._error('stays busy with what other threads of this process ask')
+            busy.passing = True
+            raise busy
         try:
             return self._use(handle, sql, values, end)
         except driver_errors() as error:
