@@ -1,4 +1,4 @@
-"""Who shares a ledger, and where runs were executed."""
+"""Who shares a ledger, and where runs were executed (docs/machines.md)."""
 
 from __future__ import annotations
 
