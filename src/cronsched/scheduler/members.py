@@ -178,6 +178,12 @@ class Members:
         for beating in self._beating.values():
             beating.pause(timeout)
 
+    def end(self) -> None:
+        """Beat no more, and give up what is ours."""
+        if self._beating:
+            self.pause()
+            self.leave()
+
     def leave(self) -> None:
         for beating in self._beating.values():
             beating.leave()

@@ -32,7 +32,7 @@ from cronsched.scheduler.reporter import Reporter
 from cronsched.scheduler.site import Site, close_ledgers
 from cronsched.scheduler.state import State
 
-__all__ = ['Service', 'service', 'start', 'stop']
+__all__ = ['Service', 'leave', 'service', 'start', 'stop']
 
 log = logging.getLogger('cronsched')
 
@@ -168,6 +168,14 @@ def start(bound: BoundApplication) -> None:
     `CronError`."""
     deployments.check(bound)
     service(bound.site.settings).open(bound)
+
+
+def leave() -> None:
+    """This process is about to end: other machines may take over at once what
+    they share with it. Nothing where there is one machine."""
+    with _lock:
+        if _service is not None and _service.process_id == os.getpid():
+            _service.members.end()
 
 
 def stop(timeout: float = 2.0) -> None:
