@@ -20,10 +20,6 @@ from cronsched.cli.tree import Option, options_of, subparsers_of
 
 PAGE = Path(__file__).parent.parent / 'docs' / 'command-reference.md'
 HEAD = """\
----
-orphan: true
----
-
 <!-- Made by tools/command_line.py from the parsers of the commands. -->
 
 # Every command and option
@@ -72,7 +68,7 @@ def _options(parser: Any) -> Iterator[str]:
 
 
 def _names(option: Option) -> str:
-    value = option.metavar if option.kind else ''
+    value = option.metavar.replace('|', '\\|') if option.kind else ''
     names = option.flags or (value,)
     return ', '.join(f'`{f"{each} {value}".strip() if option.flags else each}`' for each in names)
 

@@ -36,7 +36,8 @@ def test_each_option_is_documented(command: str) -> None:
 
 EXAMPLES = re.findall(
     r'^(?:source <\(|.*\| )?cronsched (.*)', '\n'.join(
-        re.findall(r'```sh\n(.*?)```', PAGE.read_text(), re.DOTALL)), re.MULTILINE)
+        re.findall(r'```sh\n(.*?)```', PAGE.read_text().replace('\\\n', ''), re.DOTALL)),
+    re.MULTILINE)
 
 
 @pytest.mark.parametrize('example', EXAMPLES)
