@@ -236,3 +236,16 @@ def test_the_readme_or_the_index_links_each_page_of_the_documentation() -> None:
     assert INDEX in linked_by(README)
     linked = linked_by(README) | linked_by(INDEX) | {INDEX}
     assert [name_of(page) for page in PAGES[1:] if page.resolve() not in linked] == []
+
+
+# -- the changelog ----------------------------------------------------------------
+
+
+def test_the_changelog_is_sorted_and_says_nothing_twice() -> None:
+    text = (ROOT / 'CHANGELOG.md').read_text()
+    headings = re.findall(r'^### (.*)$', text, re.MULTILINE)
+    assert {*headings} <= {'Added', 'Changed', 'Fixed', 'Removed', 'Security'}
+    lines = re.findall(r'^- (.*(?:\n  .*)*)', text, re.MULTILINE)
+    assert len(lines) > 20
+    beginnings = [' '.join(line.split()[:7]) for line in lines]
+    assert [each for each in beginnings if beginnings.count(each) > 1] == []
