@@ -534,8 +534,8 @@ def test_a_decorator_without_parentheses_is_an_error(driver):
 
 
 @pytest.mark.parametrize(('name', 'says'), [
-    ('n' * 201, 'has 201 characters'), ('', 'write a text'), ('a\0b', 'write a text'),
-    ('\ud800', 'write a text'),
+    ('n' * 201, 'has 201 characters'), ('', 'write text'), ('a\0b', 'write text'),
+    ('\ud800', 'write text'),
 ], ids=['long', 'empty', 'nul', 'half'])
 def test_a_name_that_cannot_be_is_an_error_at_decoration(driver, name, says):
     with pytest.raises(Exception, match=says):

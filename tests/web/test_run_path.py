@@ -286,12 +286,12 @@ def test_ends_that_two_threads_write_at_once_are_written(ledger):
 @pytest.mark.parametrize(
     ('said', 'says'),
     [
-        ({'name': ''}, 'write a text'),
-        ({'name': 'a\0b'}, 'write a text'),
-        ({'name': '\ud800'}, 'write a text'),
+        ({'name': ''}, 'write text'),
+        ({'name': 'a\0b'}, 'write text'),
+        ({'name': '\ud800'}, 'write text'),
         ({'name': 5}, 'has no name'),
         ({'once': 'no'}, 'write True or False'),
-        ({'hour': None, 'minute': None, 'expression': 5}, "write a text like '0 8"),
+        ({'hour': None, 'minute': None, 'expression': 5}, "write text like '0 8"),
     ],
 )
 def test_what_could_never_run_is_an_error_with_file_and_line(base, said, says):
