@@ -57,7 +57,7 @@ ROWS = [
     Row(('flask',), '3.11', ('flask~=2.3.0',)),
     Row(('flask',), '3.12', ('flask~=3.0.0',)),
     Row(('flask',), '3.13', ('flask>=3.1',)),
-    Row(FASTAPI, '3.11', ('fastapi==0.115.12', 'starlette==0.46.0')),
+    Row(FASTAPI, '3.11', ('fastapi==0.115.10', 'starlette==0.46.0')),
     Row(FASTAPI, '3.12', ('fastapi~=0.118.0',)),
     Row(FASTAPI, '3.13', ('fastapi', 'starlette')),
     Row(('pyramid',), '3.11', ('pyramid==2.0',)),

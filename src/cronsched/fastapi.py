@@ -18,7 +18,7 @@ As for Starlette (`cronsched.starlette`), and what a function takes besides the
 run is injected as into a route; `Depends` of the whole application (a login) is
 not, as a job is no visitor. A run is `ok` only if the function returned, its
 dependencies ended well (a commit after `yield`), and nobody answered an error.
-Needs FastAPI 0.115.12 or later.
+Needs FastAPI 0.115.10 or later.
 """
 
 from __future__ import annotations

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import tomllib
+from importlib.util import module_from_spec, spec_from_file_location
+
 import pytest
+from pages import ROOT
 from processes import run_python
 
 from cronsched.base.extras import requires
@@ -44,3 +49,33 @@ def test_an_import_that_fails_otherwise_is_raised_as_it_is():
     with pytest.raises(ImportError) as caught, requires('morepath'):
         from cronsched import nothing_of_this_name  # type: ignore[attr-defined]  # noqa: F401
     assert 'pip install' not in str(caught.value)
+
+
+def lowest_of(text, separator):
+    name, _, version = text.partition(separator)
+    parts = [int(part) for part in version.split('.')]
+    return name.lower(), tuple([*parts, 0, 0][:3])
+
+
+def test_the_lowest_version_of_each_extra_is_one_that_is_tried():
+    """The first row of each framework, in `make frameworks`."""
+    path = ROOT / 'tools' / 'frameworks.py'
+    tool = module_from_spec(spec_from_file_location('frameworks', path))
+    sys.modules['frameworks'] = tool   # as its dataclasses ask
+    try:
+        tool.__spec__.loader.exec_module(tool)
+    finally:
+        del sys.modules['frameworks']
+    tried = {}
+    for row in tool.ROWS:
+        for each in row.requires:
+            separator = '~=' if '~=' in each else '=='
+            if separator in each:
+                name, version = lowest_of(each, separator)
+                tried.setdefault(name, version)
+    extras = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project'][
+        'optional-dependencies']
+    for extra in ('flask', 'fastapi', 'starlette', 'pyramid', 'django'):
+        (required,) = extras[extra]
+        name, lowest = lowest_of(required, '>=')
+        assert tried[name] == lowest
