@@ -19,7 +19,7 @@ from pyramid.config import Configurator
 from webtest import TestApp
 
 from cronsched import Cron
-from cronsched.cli import _parser
+from cronsched.cli.commands import parse
 from cronsched.fastapi import Cron as FastAPICron
 from cronsched.flask import Cron as FlaskCron
 from cronsched.morepath import CronApp
@@ -55,7 +55,7 @@ def test_the_commands_are_there() -> None:
     commands = [each.text.strip() for each in blocks_of(PAGE) if each.language == 'console']
     assert commands == ["$ pip install 'cronsched[dashboard]'", '$ cronsched web']
     assert '\ndashboard = ["jinja2' in (ROOT / 'pyproject.toml').read_text()
-    assert _parser('web').parse_args(['web']).port == 0
+    assert parse(['web']).port == 0
 
 
 def test_flask() -> None:

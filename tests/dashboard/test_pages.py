@@ -377,7 +377,9 @@ def test_a_formula_is_text_for_a_spreadsheet(ledger: Ledger) -> None:
 
 def test_machines_tell_who_calls_and_who_executes(ask: Ask) -> None:
     data = data_of(ask('/machines.json'))
-    assert data['processes'][0]['applications'] == 2
+    process = data['processes'][0]
+    assert (process['applications'], process['executing'], process['alive']) == (2, 1, True)
+    assert process['addresses'] == ['http://127.0.0.1:8000', 'http://127.0.0.1:8001']
     assert data['executing'][0]['job'] == 'bill'
     assert data['pauses'][0]['by'] == 'ann'
     assert data['unowned'] == []

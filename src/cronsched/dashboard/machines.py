@@ -1,20 +1,21 @@
-"""Who calls and who executes: the processes that own application ids, what is
-executed at this moment and since when, and what is paused.
+"""Who calls and who executes: the processes of all machines, what is executed at
+this moment and since when, and what is paused.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from cronsched.dashboard.view import Page, View
-from cronsched.ledger import Owner
+from cronsched.ledger import Executing, Member, Owner
 from cronsched.report.overview import executing_data
 
 __all__ = ['page']
 
 MOST_NAMED: Final = 20
+MOST_PROCESSES: Final = 200
 MOST_EXECUTING: Final = 500
 
 
@@ -23,7 +24,7 @@ def page(view: View) -> Page:
     applications = view.ledger.applications()
     executing = view.ledger.executing()
     return Page('machines.html', {
-        'processes': _processes(owners),
+        'processes': _processes(view.ledger.members(), owners, executing),
         'unowned': [
             {'application_id': each.application_id, 'address': each.base_url,
              'seen': each.seen, 'owner': _died(owners.get(each.application_id))}
@@ -44,22 +45,24 @@ def page(view: View) -> Page:
     })
 
 
-def _processes(owners: Mapping[str, Owner]) -> list[dict[str, Any]]:
-    """One line for each that lives, with what it owns."""
+def _processes(
+    members: Iterable[Member], owners: Mapping[str, Owner], executing: Iterable[Executing],
+) -> list[dict[str, Any]]:
+    """One line for each that is not known to be dead, with what it owns."""
     owned: dict[int, list[Owner]] = defaultdict(list)
     for owner in owners.values():
-        if owner.alive:
-            owned[owner.member].append(owner)
+        owned[owner.member].append(owner)
+    busy = Counter(each.member for each in executing)
+    living = [each for each in members if each.alive is not False]
     return [
         {
-            'host': ours[0].host, 'pid': ours[0].pid, 'machine': ours[0].machine,
-            'since': min(each.since for each in ours),
-            'addresses': sorted({each.address for each in ours})[:MOST_NAMED],
-            'code_root': ours[0].code_root,
-            'applications': len(ours),
-            'named': sorted(each.application_id for each in ours)[:MOST_NAMED],
+            'host': each.host, 'pid': each.pid, 'machine': each.machine, 'since': each.since,
+            'alive': each.alive, 'beat': each.beat, 'clock': each.offset,
+            'applications': len(owned[each.id]), 'executing': busy[each.id],
+            'addresses': sorted({one.address for one in owned[each.id]})[:MOST_NAMED],
+            'code_roots': sorted({one.code_root for one in owned[each.id]})[:MOST_NAMED],
         }
-        for ours in sorted(owned.values(), key=lambda each: (each[0].host, each[0].pid))
+        for each in sorted(living, key=lambda each: (each.host, each.pid))[:MOST_PROCESSES]
     ]
 
 
