@@ -179,7 +179,7 @@ def test_the_readme_and_the_tool_name_these_packages_too() -> None:
     assert [{*line.split()} for line in readme] == [{*needed, 'python3-venv'}]
     tool = (ROOT / 'tools' / 'system-packages.sh').read_text()
     installed = ' '.join(re.findall(r'missing\+=\((.*?)\)', tool)).split()
-    for_tests = {'postgresql', 'pgbouncer'}
+    for_tests = {'postgresql', 'pgbouncer', 'chromium', 'nginx-light'}
     assert {*installed} == {*needed, 'python3-venv', 'python3', 'libc6-dev', *for_tests}
 
 
