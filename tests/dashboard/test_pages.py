@@ -395,6 +395,9 @@ def test_machines_tell_who_calls_and_who_executes(ask: Ask) -> None:
     ('/run', {'application': SHOP, 'job': 'cleanup'}, 400), ('/day', {'date': 'today'}, 400),
     ('/run', {'application': SHOP, 'job': 'cleanup', 'at': '9' * 30}, 400),
     ('/why', {'job': 'cleanup', 'at': 'yesterday'}, 400), ('/load', {'span': 'year'}, 400),
+    ('/history', {'skip': '\u00b2'}, 400), ('/', {'q': 'a\0b'}, 400),
+    ('/why', {'job': 'cleanup', 'at': '9999-12-31T23:59-23:59'}, 400),
+    ('/why', {'job': 'cleanup', 'at': '0001-01-01T00:00+23:59'}, 400),
     ('/history', {'state': 'odd'}, 400), ('/day', {'date': '9999-12-31'}, 400),
 ])
 def test_what_cannot_be_answered_is_told(
@@ -404,6 +407,12 @@ def test_what_cannot_be_answered_is_told(
     assert answer.status == status
     assert b'<h1>' in answer.body
     assert dict(answer.headers)['Content-Security-Policy']
+
+
+@pytest.mark.parametrize('path', ['/', '/history', '/day'])
+@pytest.mark.parametrize('key', ['skip', 'page', 'limit'])
+def test_a_number_is_never_too_large(ask: Ask, path: str, key: str) -> None:
+    assert ask(path, **{key: '9' * 5000}).status == 200
 
 
 def test_a_query_that_is_not_ours_is_told() -> None:

@@ -72,7 +72,12 @@ def test_a_run_is_asked_for(known: Ledger) -> None:
     assert answer.status == 303
     place = dict(answer.headers)['Location']
     assert place.startswith('run?application=shop&job=%3Cscript%3E')
-    assert place.endswith(f'&at={int(NOW)}')
+    assert place.endswith(f'&at={int(NOW)}&asked=1')
+    for later, told in ((5, 'takes it in a moment'), (900, 'nothing calls the jobs now')):
+        with clock.in_place(lambda later=later: NOW + later):
+            page = Dashboard(lambda: known).respond(
+                Request('GET', '/run', place.partition('?')[2]), Rights('read'))
+        assert told in page.body.decode()
     assert [(run.application_id, run.job) for run in known.take_requests(['shop'], NOW)] == [
         ('shop', HOSTILE)]
 

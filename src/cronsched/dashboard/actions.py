@@ -23,7 +23,7 @@ def run_now(view: View) -> str:
     """Asked of the owner, whoever that is."""
     known = view.job()
     run = view.ledger.request_run(known.application_id, known.job, view.now, by=_who(view))
-    return link('run', application=run.application_id, job=run.job, at=run.scheduled)
+    return link('run', application=run.application_id, job=run.job, at=run.scheduled, asked=1)
 
 
 def pause(view: View) -> str:

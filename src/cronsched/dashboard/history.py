@@ -23,7 +23,7 @@ def page(view: View) -> Page:
     application_id, job = request.values.get('application'), request.values.get('job')
     timezone = _timezone(view, application_id, job)
     size = request.number('limit', SIZE, MOST)
-    skip = int(request.value('skip') or 0) if request.value('skip').isdigit() else 0
+    skip = request.number('skip', 0, 1_000_000_000, least=0)
     until = view.instant('to', timezone)
     rows = view.ledger.history(
         application_id=application_id or None, job=job or None,

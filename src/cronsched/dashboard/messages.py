@@ -60,14 +60,14 @@ class Request:
     def value(self, name: str) -> str:
         return self.values.get(name, '').strip()
 
-    def number(self, name: str, default: int, most: int) -> int:
-        """From 1 to `most`."""
+    def number(self, name: str, default: int, most: int, least: int = 1) -> int:
+        """From `least` to `most`."""
         text = self.value(name)
         if not text:
             return default
         if not (text.isascii() and text.isdigit()):
             raise Unreadable(f'{name}={text[:20]!r} is not a number: write {name}={default}')
-        return min(max(int(text[:12]), 1), most)
+        return min(max(int(text[:12]), least), most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +91,6 @@ def _fields(text: str) -> dict[str, str]:
         )
     except ValueError:    # and UnicodeDecodeError, which is one
         raise Unreadable('the query of this address is not one of ours') from None
+    if '\0' in ''.join(values[-1] for values in found.values()):
+        raise Unreadable('no name has a null character')   # nor could every store keep one
     return {name: values[-1] for name, values in found.items()}

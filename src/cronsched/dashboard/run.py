@@ -17,6 +17,9 @@ from cronsched.report.reasons import explain, schedule_of
 
 __all__ = ['check_links', 'page']
 
+# What nobody takes for so long is forgotten, seconds.
+REQUEST_LIFETIME: Final = 600
+
 FIELDS: Final = (
     'run_id', 'job', 'application_id', 'scheduled', 'started', 'ended', 'host', 'pid',
 )
@@ -35,11 +38,12 @@ def page(view: View) -> Page:
     answer = explain(
         view.ledger, known, at, now=view.now, details=view.rights.may_operate)
     schedule = schedule_of(known)
+    asked = row is None and bool(view.request.value('asked'))
     return Page('run.html', {
         'application_id': known.application_id, 'job': known.job, 'scheduled': at,
         'id': run_id(known.application_id, known.job, at),
-        'timezone': timezone_of(known), 'state': None if row is None else row.state,
-        'sentence': answer.sentence,
+        'timezone': timezone_of(known), 'state': row.state if row else 'asked' if asked else None,
+        'sentence': _waiting(at, view.now) if asked else answer.sentence,
         'run': None if row is None else view.run_data(row),
         'instants': list(_instants(known, at, row)),
         'executing': [executing_data(each, view.now) for each in executing],
@@ -47,6 +51,13 @@ def page(view: View) -> Page:
         'after': None if schedule is None else schedule.next_epoch(at),
         'links': _links(view, known, at, row),
     })
+
+
+def _waiting(at: int, now: float) -> str:
+    """Of a run that was asked for by hand, and has no row yet."""
+    if now - at < REQUEST_LIFETIME:
+        return 'It is asked for: whoever calls the jobs of the application takes it in a moment.'
+    return 'It was asked for, and nobody took it within ten minutes: nothing calls the jobs now.'
 
 
 def _instants(known: KnownJob, at: int, row: Row | None) -> Iterator[dict[str, Any]]:

@@ -73,12 +73,12 @@ class View:
             return _checked(int(text[:15]), key)
         try:
             at = datetime.fromisoformat(text)
-        except ValueError:
+            local = at if at.tzinfo else at.replace(tzinfo=zone_of(timezone))
+            return _checked(local.timestamp(), key)
+        except (ValueError, OverflowError):
             raise Unreadable(
                 f'{key}={text[:40]!r} is not a time: write {key}=2026-11-23T08:00'
             ) from None
-        return _checked((at if at.tzinfo else at.replace(tzinfo=zone_of(timezone))).timestamp(),
-                        key)
 
     def run_data(self, row: Row) -> dict[str, Any]:
         return run_data(row, details=self.rights.may_operate)

@@ -66,6 +66,13 @@ class Mounted:
                 'auth is async, and nobody awaits it under WSGI: write def', field='auth')
         return rights_of(answer)
 
+    async def _asked(self, native: Any) -> Any:
+        """What `auth` says; one that is not async may have to wait for a database."""
+        if inspect.iscoroutinefunction(self.auth):
+            return await self.auth(native)
+        answer = await in_thread(self.auth, native)
+        return await answer if inspect.isawaitable(answer) else answer
+
     # -- WSGI ----------------------------------------------------------------
 
     def wsgi(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -79,9 +86,7 @@ class Mounted:
     async def asgi(self, scope: Any, receive: Any, send: Any) -> None:
         if scope['type'] != 'http':
             return await _refuse(scope, receive, send)
-        answer = self.auth(self._native(scope))
-        if inspect.isawaitable(answer):
-            answer = await answer
+        answer = await self._asked(self._native(scope))
         body = await _body(receive) if scope['method'] == 'POST' else b''
         response = await in_thread(
             self.respond, _request_of_scope(scope, body), rights_of(answer))
