@@ -135,13 +135,18 @@ def ledger() -> None:
             print(line, flush=True)
 
 
+def dashboard() -> None:
+    print(run(sys.executable, 'bench_dashboard.py'), flush=True)
+
+
 def main() -> None:
     print(f'{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}; '
           f'medians of {ROUNDS} rounds\n')
     row('what', 'the original / the best known', 'cronsched', 'asked for')
     row('---', '---', '---', '---')
     for measure in (
-        start, lateness, throughput, registration, million, moments, visitor, virtual_year, ledger
+        start, lateness, throughput, registration, million, moments, visitor, virtual_year,
+        ledger, dashboard,
     ):
         measure()
 
