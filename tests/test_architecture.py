@@ -91,6 +91,7 @@ MODULES = {
             'ledger',
             'report',
             'dashboard',
+            'telemetry',
             'scheduler',
             'web',
             'cli',

@@ -92,7 +92,9 @@ class _InjectingRoute(JobsRoute):
         token = _execution.set(execution)
         error: BaseException | None = None
         try:
-            await self._route_of(execution.job).handle(request.scope, receive, hold)
+            with execution.around() as around:
+                await self._route_of(execution.job).handle(request.scope, receive, hold)
+                around.error = execution.error
         except BaseException as raised:
             error = raised
         finally:

@@ -33,6 +33,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
+from weakref import WeakSet
 
 from cronsched._cronsched import Zone
 from cronsched.base.extras import requires
@@ -96,6 +97,7 @@ class Cron(web.Cron):
         name = app if isinstance(app, str) else None
         super().__init__(name, prefix=prefix, timezone=timezone, **given)
         self.given: Mapping[str, Any] = given
+        self._hosts: WeakSet[FlaskHost] = WeakSet()
         if app is not None and not isinstance(app, str):
             self.init_app(app)
 
@@ -115,9 +117,13 @@ class Cron(web.Cron):
                 field='application_id',
             )
         host = app.extensions[EXTENSION] = FlaskHost(self, app)
+        self._hosts.add(host)
         app.before_request_funcs.setdefault(None, []).insert(0, partial(_before_request, host))
         app.wsgi_app = host.front(app.wsgi_app)  # type: ignore[method-assign]
         app.cli.add_command(_command)
+
+    def _is_ours(self, application_id: str) -> bool:
+        return any(host.application_id == application_id for host in self._hosts)
 
     def dashboard(  # type: ignore[override]  # a blueprint is what Flask mounts
         self, *, auth: Any = None, **options: Any

@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import ExitStack, nullcontext
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from processes import run_python
@@ -155,10 +156,9 @@ def test_a_failure_is_logged_and_recorded_with_its_reason(
 
 def test_failures_go_to_sentry_where_it_is_in_use(stage, monkeypatch):
     sent = []
-    scope = SimpleNamespace(add_event_processor=lambda processor: None)
     sentry = SimpleNamespace(
         capture_message=lambda text, level: sent.append((text, level)),
-        new_scope=lambda: nullcontext(scope),
+        new_scope=lambda: nullcontext(Mock()),
     )
     monkeypatch.setitem(sys.modules, 'sentry_sdk', sentry)
     stage.start()
@@ -171,7 +171,7 @@ def test_failures_go_to_sentry_where_it_is_in_use(stage, monkeypatch):
 
 def test_a_failure_is_one_event_of_sentrys_which_listens_to_the_log_too():
     pytest.importorskip('sentry_sdk')
-    assert run_python(SENTRY) == "['tidy of shop, due 00:00:00, failed: status 500, no']\n"
+    assert run_python(SENTRY) == "['tidy of shop, due 00:00:00, failed: status 502, no']\n"
 
 
 SENTRY = """
@@ -195,13 +195,16 @@ SENTRY = """
     from cronsched.scheduler.reporter import Reporter
     from datetime import UTC
     from cronsched.base import clock
-    job = SimpleNamespace(name='tidy', timezone=UTC)
-    bound = SimpleNamespace(application_id='shop', site=SimpleNamespace(ledger=None))
-    service = SimpleNamespace(apps={1: bound}, jobs={1: job})
+    from cronsched.jobs.job import Job
+    from cronsched.scheduler.site import Site
+    from cronsched.scheduler.telling import Telling
+    job = Job(print, expression='* * * * *', timezone=UTC, name='tidy')
+    bound = SimpleNamespace(application_id='shop', site=Site())
+    service = SimpleNamespace(apps={1: bound}, jobs={1: job}, telling=Telling())
     with clock.in_place(lambda: 0.0):
         Reporter(service).tell(SimpleNamespace(
-            kind='ended', outcome='failed', app=1, job=1, status=500, took=0.0, due=0.0,
-            attempt=1, retry_at=0.0, detail='no\\r\\nnot this'))
+            kind='ended', outcome='failed', app=1, job=1, status=502, took=0.0, due=0.0,
+            at=0.0, scheduled=0, attempt=1, retry_at=0.0, detail='no\\r\\nnot this'))
     print([event['message'] for event in sent])
 """
 
@@ -288,7 +291,7 @@ def test_what_the_ledger_does_not_take_is_written_when_it_can_be(stage, caplog):
     assert caplog.text.count('failed: status 404') == 2   # said all the same
     make_room()
     assert stage.rows() == []
-    stage.service.reporter._housekeeping.write_late()
+    stage.service.reporter._housekeeping.late.write_all()
     assert stage.rows() == [('failed', 0, 1), ('failed', 1, 1)]
 
 
@@ -563,8 +566,8 @@ def test_runs_whose_events_found_no_room_are_looked_for(make_stage, ledger, capl
 def test_more_missed_runs_than_are_counted_are_said_to_be_many(stage, caplog):
     stage.start()
     event = SimpleNamespace(
-        kind='missed', outcome=None, app=1, job=1, scheduled=NOW, until=NOW + 100_001, count=-1,
-        at=NOW + 100_002.0, attempt=0, status=0, detail=None, retry_at=0.0, instead=0,
+        kind='missed', outcome=None, app=1, job=1, scheduled=NOW, due=NOW, until=NOW + 100_001,
+        count=-1, at=NOW + 100_002.0, attempt=0, status=0, detail=None, retry_at=0.0, instead=0,
     )
     stage.service.apps[1] = stage.bound
     stage.service.jobs[1] = stage.bound.registered[0]

@@ -24,6 +24,7 @@ from cronsched.morepath.job import Job
 from cronsched.scheduler import process as scheduler
 from cronsched.scheduler.reporter import Reporter
 from cronsched.scheduler.site import Site
+from cronsched.scheduler.telling import Telling
 from cronsched.web.address import is_trusted
 from cronsched.web.receive import accept
 
@@ -134,7 +135,8 @@ class Quiet:
     def __init__(self, *trouble):
         self.waits = []
         self.trouble = [*trouble]
-        self.reporter = Reporter(SimpleNamespace(native=self, apps={}, jobs={}))
+        self.reporter = Reporter(SimpleNamespace(
+            native=self, apps={}, jobs={}, telling=Telling()))
 
     def events(self, timeout):
         self.waits.append(timeout)

@@ -27,7 +27,7 @@ from cronsched.errors import ConfigurationError
 
 __all__ = [
     'allowed_hosts', 'base_url', 'count', 'days', 'directory', 'enabled', 'flag', 'is_shared',
-    'ledger', 'public_url', 'secret', 'wrong',
+    'ledger', 'problem_of_url', 'public_url', 'secret', 'wrong',
 ]
 
 #: Those that several machines can share.
@@ -176,7 +176,7 @@ def base_url(name: str, value: Any) -> str | None:
         return None
     if not isinstance(value, str):
         raise wrong(name, value, "write a URL like 'http://127.0.0.1:8080'")
-    problem = _problem_of_url(value)
+    problem = problem_of_url(value)
     if problem is not None:
         raise wrong(name, value, f"{problem}: write a URL like 'http://127.0.0.1:8080'")
     return value
@@ -194,7 +194,8 @@ def public_url(name: str, value: Any) -> str | None:
     return found
 
 
-def _problem_of_url(url: str) -> str | None:
+def problem_of_url(url: str) -> str | None:
+    """What is wrong with a URL that requests are sent to."""
     if not url.isascii() or not url.isprintable() or not FOREIGN.isdisjoint(url):
         return 'it contains a character that is not allowed in a URL'
     try:

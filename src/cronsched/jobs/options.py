@@ -20,6 +20,8 @@ from math import isfinite
 from typing import Any, Final, Literal, cast
 
 from cronsched.errors import OptionError
+from cronsched.jobs import monitoring
+from cronsched.jobs.monitoring import Monitor
 
 __all__ = ['Overlap', 'Policy', 'check']
 
@@ -54,6 +56,10 @@ class Policy:
     catch_up: a run this many seconds late still fires; None: any.
     coalesce: of several late runs only the latest fires, else each.
     max_offset: the upper bound of the seeded delay, seconds.
+    monitor: of Sentry's Crons; True, or a dict with the fields of
+        `cronsched.jobs.monitoring.Monitor`.
+    ping: the URL of a check that hears of each run; `{slug}` in it stands for
+        application id and job.
     """
 
     timeout: float = 3600.0
@@ -64,6 +70,8 @@ class Policy:
     catch_up: float | None = 600.0
     coalesce: bool = True
     max_offset: float = 30.0
+    monitor: Monitor | None = None
+    ping: str | None = None
 
     @classmethod
     def of(cls, *layers: Mapping[str, Any]) -> Policy:
@@ -75,7 +83,7 @@ class Policy:
 
     def native(self) -> dict[str, Any]:
         """The keywords of `Scheduler.define` that this says."""
-        return {name: getattr(self, name) for name in OPTIONS if name != 'max_offset'}
+        return {name: getattr(self, name) for name in RUNNING if name != 'max_offset'}
 
 
 def check(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,6 +189,11 @@ CHECKERS: Final[dict[str, Callable[[str, Any], Any]]] = {
     'catch_up': _late,
     'coalesce': _flag,
     'max_offset': _offset,
+    'monitor': monitoring.monitor,
+    'ping': monitoring.ping,
 }
 
 OPTIONS: Final = tuple(field.name for field in fields(Policy))
+
+#: Those that say how a job runs, and not who is told.
+RUNNING: Final = tuple(name for name in OPTIONS if name not in ('monitor', 'ping'))

@@ -24,6 +24,7 @@ from typing import Any, Final, Literal
 from cronsched.base.keys import SHORTEST_SECRET, Secret
 from cronsched.errors import ConfigurationError, OptionError
 from cronsched.jobs import checks
+from cronsched.jobs.monitoring import check_site
 from cronsched.jobs.options import OPTIONS, check
 
 __all__ = ['NAMES', 'Settings']
@@ -97,6 +98,7 @@ class Settings:
                 raise _unknown(name)
         try:
             options = check({name: given.pop(name) for name in OPTIONS if name in given})
+            check_site(options)
         except OptionError as error:
             raise ConfigurationError(f'cronjobs.{error}', field=error.field) from error
         values = {name: CHECKS[name](name, value) for name, value in given.items()}

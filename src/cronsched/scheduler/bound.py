@@ -129,6 +129,11 @@ class BoundApplication:
         """Seconds, as given to the scheduler."""
         return seeded_offset(self.seeds[index], self.policy(index).max_offset)
 
+    def due_of(self, job: Job, scheduled: int) -> float:
+        """UTC seconds; `scheduled` for a job that is not ours any more."""
+        index = self.index_of(job.name)
+        return scheduled + (0.0 if index is None else self.offset_of(index))
+
     def offsets(self, policies: Sequence[Policy]) -> list[float]:
         """Those of all jobs, which have these policies."""
         return [

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Collection
 from math import inf
 from typing import Final
@@ -20,15 +19,18 @@ from cronsched._cronsched import Zone
 from cronsched.base import clock
 from cronsched.base.text import printable
 from cronsched.jobs.job import Job
-from cronsched.ledger.protocol import Due, Ledger, LedgerError, Run
+from cronsched.ledger.protocol import Due, Ledger, LedgerError, Row, Run
 from cronsched.schedule import Schedule, zones
 from cronsched.scheduler.bound import BoundApplication
+from cronsched.scheduler.followed import Followed, took_of
+from cronsched.scheduler.late import Late
 from cronsched.scheduler.ownership import Ownership
-from cronsched.scheduler.safe_log import FAULTS, alarm, say, trouble
+from cronsched.scheduler.safe_log import alarm, say
 from cronsched.scheduler.site import Site
 from cronsched.scheduler.state import State
 from cronsched.scheduler.strangers import Strangers
 from cronsched.scheduler.words import title
+from cronsched.telemetry.fields import fields
 
 __all__ = ['Housekeeping']
 
@@ -40,19 +42,18 @@ DAY: Final = 86_400.0
 # is kept this long after its timeout, or after the time in which it is caught up.
 KEPT_LEAST: Final = 3_600.0
 
-# Writes that wait for a ledger that cannot be used; the oldest are dropped first.
-MOST_LATE: Final = 10_000
-
 
 class Housekeeping:
     """See the module. Used by one thread."""
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self.ownership = Ownership(state, self._recover)
+        #: Executions that nobody waits for.
+        self.followed = Followed(state.telling)
+        self.ownership = Ownership(state, self._recover, self.followed.add_all)
         self._strangers = Strangers(state, self.ownership)
-        # Bounded: if the ledger is unavailable for days, only the log has the rest.
-        self._late: deque[Callable[[], object]] = deque(maxlen=MOST_LATE)
+        #: What a ledger could not take yet.
+        self.late = Late()
         self._in_trouble = False
         self._dropped = 0
         self._doubtful: float | None = None   # until when; UTC seconds
@@ -70,7 +71,8 @@ class Housekeeping:
         self.ownership.follow()
         if now >= self._next_second:
             self._next_second = now + SECOND
-            self._use_ledger(self.write_late, self.fire_requested, self.fire_attempts)
+            self._use_ledger(
+                self.late.write_all, self.fire_requested, self.fire_attempts, self.followed.look)
         if self.is_busy:
             self._use_ledger(self.ownership.catch_up)
         if now >= self._next_minute:
@@ -85,7 +87,7 @@ class Housekeeping:
     def settle(self) -> None:
         """Do everything that is due; for a clock that is moved by hand."""
         self.ownership.follow()
-        self._use_ledger(self.write_late)
+        self._use_ledger(self.late.write_all)
         while self.is_busy:
             self._use_ledger(self.ownership.catch_up)
 
@@ -125,7 +127,21 @@ class Housekeeping:
         """Attempts that are left of what was lost are due at once."""
         for run in ledger.recover():
             alarm('%s of %s was lost: its process died',
-                  printable(run.job), printable(run.application_id))
+                  printable(run.job), printable(run.application_id),
+                  extra=fields(run.application_id, run.job, run.scheduled, outcome='lost'))
+            app, index = self._find(run)
+            row = ledger.find(run)
+            if app is not None and row is not None:
+                self._tell_end(app, index, row, ended=row.next_attempt is None)
+
+    def _tell_end(
+        self, app: BoundApplication, index: int, row: Row, *, ended: bool = True,
+    ) -> None:
+        job, run = app.registered[index], row.run
+        self._state.telling.tell(
+            'ended' if ended else 'retrying', app, job, run.scheduled,
+            due=run.scheduled + app.offset_of(index), at=clock.now(), attempt=row.attempt,
+            outcome=row.state, took=took_of(row), status=row.status, error=row.detail)
 
     def fire_requested(self) -> None:
         """Runs that somebody asked for by hand, in another process. Asked on
@@ -155,8 +171,13 @@ class Housekeeping:
             return   # the other one has to end before
         if not due.waited and due.since > _next_due(app, index, due.run.scheduled):
             ledger.drop_attempt(due)
+            job, run = app.registered[index], due.run
             alarm('%s ended so, and no further attempt is made: its next run is due (%s)',
-                  title(app, app.registered[index], due.run.scheduled), due.state)
+                  title(app, job, run.scheduled), due.state,
+                  extra=fields(run.application_id, run.job, run.scheduled, outcome=due.state))
+            row = ledger.find(run)
+            if row is not None:
+                self._tell_end(app, index, row)
             return
         self.ownership.fire(app, index, due.run.scheduled, attempt=due.attempt)
 
@@ -205,30 +226,6 @@ class Housekeeping:
         app = self.ownership.owned.get(run.application_id)
         index = app.index_of(run.job) if app is not None else None
         return (None, -1) if index is None else (app, index)
-
-    # -- when the ledger cannot be used --------------------------------------
-
-    def write(self, action: Callable[[], object]) -> None:
-        """Do it now, or when the ledger can be used again: then everything
-        in order, as each is to have its record."""
-        self._late.append(action)
-        if len(self._late) > 1:
-            return
-        try:
-            self.write_late()
-        except LedgerError as error:
-            say(logging.ERROR, 'Kept in memory until the ledger can be written: %s', error)
-
-    def write_late(self) -> None:
-        """Raises `LedgerError` when it is still too early."""
-        while self._late:
-            try:
-                self._late[0]()
-            except LedgerError:
-                raise
-            except FAULTS:
-                trouble()
-            self._late.popleft()
 
 
 def _next_due(app: BoundApplication, index: int, scheduled: int) -> float:

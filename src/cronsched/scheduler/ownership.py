@@ -22,7 +22,7 @@ from typing import Final
 from cronsched._cronsched import SchedulerError
 from cronsched.base.text import printable
 from cronsched.jobs.job import Job
-from cronsched.ledger import Ledger, Missed, Owner, PastJob, Run, Seen
+from cronsched.ledger import Executing, Ledger, Missed, Owner, PastJob, Run, Seen
 from cronsched.scheduler.bound import BoundApplication
 from cronsched.scheduler.catchup import Gap
 from cronsched.scheduler.missed import MissedRuns
@@ -31,6 +31,7 @@ from cronsched.scheduler.state import State
 from cronsched.scheduler.summary import summary
 from cronsched.scheduler.takeover import Gaps, Prepared, code_root, reach_of
 from cronsched.scheduler.words import name
+from cronsched.telemetry.fields import fields
 
 __all__ = ['Ownership']
 
@@ -62,8 +63,12 @@ class Decided:
 class Ownership:
     """See the module. Used by one thread."""
 
-    def __init__(self, state: State, recover: Callable[[Ledger], None]) -> None:
+    def __init__(
+        self, state: State, recover: Callable[[Ledger], None],
+        follow: Callable[[BoundApplication, list[Executing]], None],
+    ) -> None:
         self._state = state
+        self._follow = follow
         self._recover = recover
         self._number = 0           # of the last change that was read
         self._recovered = False
@@ -95,19 +100,21 @@ class Ownership:
 
     def _take_over(self, app: BoundApplication, since: float) -> None:
         if app.has_own_seeds:
-            say(logging.INFO, '%s', summary(app))
+            say(logging.INFO, '%s', summary(app), extra=fields(app.application_id))
         else:   # as the original says it
-            say(logging.INFO, 'Started cronjob thread for %s', printable(app.application_id))
+            say(logging.INFO, 'Started cronjob thread for %s', printable(app.application_id),
+                extra=fields(app.application_id))
         if log.isEnabledFor(logging.DEBUG):
             for job in app.registered:
-                say(logging.DEBUG, 'Enabled %s', name(app, job))
+                say(logging.DEBUG, 'Enabled %s', name(app, job),
+                    extra=fields(app.application_id, job.name))
         if app.site.ledger is not None:
             self.owned[app.application_id] = app
             self.look_again(app, max(since, app.planned_from))
 
     def _hand_over(self, app: BoundApplication) -> bool:
         say(logging.INFO, 'This process no longer calls the cronjobs of %s',
-            printable(app.application_id))
+            printable(app.application_id), extra=fields(app.application_id))
         self.waiting.pop(app.application_id, None)
         return self.owned.pop(app.application_id, None) is not None
 
@@ -141,8 +148,10 @@ class Ownership:
         past = ledger.past(at, max(
             reach_of(prepared.policy for prepared in self._prepared_of(each.app))
             for each in taken))
+        executing = ledger.executing()
         decided = Decided()
         for each in taken:
+            self._follow(each.app, executing)
             jobs = {job.known.job: job for job in past[each.app.application_id]}
             self._decide(each, jobs, decided)
         # Records first, then the calls: a process that dies in between leaves
@@ -152,7 +161,7 @@ class Ownership:
         ledger.miss(decided.missed.records, max(at.values()))
         for app, index, scheduled in decided.fired:
             self.fire(app, index, scheduled)
-        decided.missed.tell()
+        decided.missed.tell(self._state.telling, max(at.values()))
 
     def _prepared_of(self, app: BoundApplication) -> list[Prepared]:
         # Many application ids share one tuple of jobs, and their settings.
@@ -191,7 +200,9 @@ class Ownership:
         try:
             app.fire(index, scheduled, attempt=attempt, at=at)
         except SchedulerError as error:
-            say(logging.WARNING, '%s was not fired: %s', name(app, app.registered[index]), error)
+            job = app.registered[index]
+            say(logging.WARNING, '%s was not fired: %s', name(app, job), error,
+                extra=fields(app.application_id, job.name, scheduled, attempt=attempt))
 
 
 def _add_missed(

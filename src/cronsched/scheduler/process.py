@@ -121,11 +121,13 @@ class Service(State):
         self.members.pause()
         self.native.pause()
         self.reporter.pause()
+        self.telling.pause()
 
     def resume(self) -> None:
         self.native.resume()
         self.reporter.start()
         self.members.start()
+        self.telling.resume()
 
     def stop(self, timeout: float = 2.0) -> None:
         """Release the leases. Bounded: a thread that hangs is left running."""
@@ -133,6 +135,7 @@ class Service(State):
         self.native.stop(timeout)
         self.reporter.pause(timeout)
         self.members.leave()
+        self.telling.stop(timeout)
 
 
 _service: Service | None = None

@@ -20,8 +20,8 @@ from typing import Final
 
 from cronsched._cronsched import Event
 from cronsched.base.forks import await_gone
-from cronsched.base.locks import Lock
 from cronsched.base.text import printable
+from cronsched.base.workers import Worker
 from cronsched.scheduler.housekeeping import Housekeeping
 from cronsched.scheduler.outcomes import CRONJOB_MAX_DURATION, Outcomes
 from cronsched.scheduler.safe_log import FAULTS, alarm, say, trouble
@@ -34,32 +34,6 @@ WAIT: Final = 1.0
 
 # Between two polls under gevent and eventlet, seconds.
 PAUSE: Final = 0.1
-
-
-class Worker:
-    """One thread of the reporter, and whether it is to end."""
-
-    def __init__(self, turn: Callable[[], None]) -> None:
-        self._turn = turn
-        self.stopping = False
-        self.ended = False
-        self.lock = Lock()
-        self.thread = threading.Thread(target=self._run, name='cronsched', daemon=True)
-
-    def _run(self) -> None:
-        while not self._ends():
-            self._turn()
-
-    def _ends(self) -> bool:
-        with self.lock:
-            self.ended = self.stopping
-            return self.ended
-
-    def go_on(self) -> bool:
-        """Cancel the end; False when it is too late."""
-        with self.lock:
-            self.stopping = False
-            return not self.ended and self.thread.is_alive()
 
 
 class Reporter:
@@ -85,7 +59,7 @@ class Reporter:
         """A thread that was asked to end and has not noticed yet goes on, so
         that there is never a second one."""
         if self._worker is None or not self._worker.go_on():
-            self._worker = Worker(self._turn)
+            self._worker = Worker('cronsched', self._turn)
             self._worker.thread.start()
 
     def pause(self, timeout: float = 2.0) -> None:

@@ -3,7 +3,7 @@
 Example::
 
     say(logging.ERROR, '%s failed', title)
-    alarm('%s missed %d run(s)', title, count)     # an error, to Sentry too
+    alarm('%s missed %d run(s)', title, count, extra=fields)   # to Sentry too
 
 A filter, a handler or a formatter of the application may raise, so may Sentry,
 and the disk may be full. The reporter must go on: the line goes to stderr then.
@@ -14,8 +14,11 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
+
+from cronsched.telemetry import sentry
 
 __all__ = ['FAULTS', 'alarm', 'say', 'trouble']
 
@@ -24,11 +27,16 @@ log = logging.getLogger('cronsched')
 #: What code of the application may raise without ending ours.
 FAULTS: Final = (Exception, SystemExit)
 
+Extra = Mapping[str, Any]
 
-def say(level: int, message: str, *values: object, above: int = 0) -> None:
-    """As of the line that calls it, or `above` calls further up."""
+
+def say(
+    level: int, message: str, *values: object, extra: Extra | None = None, above: int = 0,
+) -> None:
+    """As of the line that calls it, or `above` calls further up. `extra`:
+    fields of the record."""
     try:
-        log.log(level, message, *values, stacklevel=2 + above)
+        log.log(level, message, *values, stacklevel=2 + above, extra=extra)
     except FAULTS:
         _to_stderr(message, values)
 
@@ -41,28 +49,24 @@ def trouble() -> None:
         _to_stderr('the reporter had trouble and goes on', ())
 
 
-def alarm(message: str, *values: object) -> None:
-    # An application that uses Sentry has imported it.
-    sentry = sys.modules.get('sentry_sdk')
-    if sentry is None:
-        return say(logging.ERROR, message, *values, above=1)
+def alarm(
+    message: str, *values: object, extra: Extra | None = None, is_sent: bool = False,
+) -> None:
+    """An error, and one event of Sentry's, unless that `is_sent` already."""
+    # Who uses Sentry has imported it; where it was not, nothing would listen.
+    if sentry.sdk() is None:
+        return say(logging.ERROR, message, *values, extra=extra, above=1)
     logged = False
     try:
-        # It listens to the log as well, unless that was switched off: only
-        # the message is to be sent.
-        with sentry.new_scope() as scope:
-            scope.add_event_processor(_drop)
-            say(logging.ERROR, message, *values, above=1)
+        with sentry.quiet():
+            say(logging.ERROR, message, *values, extra=extra, above=1)
             logged = True
-        sentry.capture_message(message % values if values else message, level='error')
+        if not is_sent:
+            sentry.send(message % values if values else message, extra or {})
     except FAULTS:
         if not logged:
-            say(logging.ERROR, message, *values, above=1)
+            say(logging.ERROR, message, *values, extra=extra, above=1)
         _to_stderr(message, values)
-
-
-def _drop(event: object, hint: object) -> None:
-    """Tells Sentry not to send."""
 
 
 def _to_stderr(message: str, values: tuple[object, ...]) -> None:

@@ -11,6 +11,7 @@ from cronsched._cronsched import Scheduler
 from cronsched.base.locks import ReentrantLock
 from cronsched.jobs.job import Job
 from cronsched.scheduler.bound import BoundApplication
+from cronsched.scheduler.telling import Telling
 
 __all__ = ['State']
 
@@ -25,3 +26,5 @@ class State:
         self.jobs: dict[int, Job] = {}
         #: Held while an application id and its calls are added.
         self.opening = ReentrantLock()
+        #: Who hears of runs, outside of the ledger and the log.
+        self.telling = Telling()

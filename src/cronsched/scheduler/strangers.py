@@ -20,6 +20,7 @@ from cronsched.scheduler.bound import BoundApplication
 from cronsched.scheduler.ownership import Ownership
 from cronsched.scheduler.safe_log import alarm
 from cronsched.scheduler.state import State
+from cronsched.telemetry.fields import fields
 
 __all__ = ['Strangers']
 
@@ -59,4 +60,4 @@ class Strangers:
             'either the ledger was removed and made anew while that process uses the old one, or '
             'that process names another ledger, or it runs an earlier version. Stop all '
             'processes of the application, then start them',
-            printable(app.application_id))
+            printable(app.application_id), extra=fields(app.application_id))

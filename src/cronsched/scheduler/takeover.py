@@ -24,7 +24,7 @@ from types import CodeType
 from typing import Final
 
 from cronsched.jobs.job import Job
-from cronsched.jobs.options import OPTIONS, Policy
+from cronsched.jobs.options import RUNNING, Policy
 from cronsched.ledger import Declared, KnownJob, PastJob, Plan
 from cronsched.scheduler.catchup import Gap, find_gap
 from cronsched.scheduler.site import Site
@@ -141,7 +141,7 @@ def _after(past: PastJob, at: float) -> int:
 def _options(site: Site, job: Job, policy: Policy) -> str:
     """JSON: each option with its value, and where that comes from."""
     return json.dumps({
-        name: [getattr(policy, name), _source(site, job, name)] for name in OPTIONS
+        name: [getattr(policy, name), _source(site, job, name)] for name in RUNNING
     })
 
 

@@ -109,6 +109,7 @@ class VirtualService(Service):
             max_per_application=settings.max_per_application,
             manual=self._now_ns / NS,
         ))
+        self.telling.is_real = False
 
     @property
     def now(self) -> float:

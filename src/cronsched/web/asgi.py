@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 
 from cronsched.base.forks import process_id
 from cronsched.scheduler import process
+from cronsched.telemetry.fields import fields
 from cronsched.web import functions
 from cronsched.web.execution import CronRun, Execution, TimedOut
 from cronsched.web.host import Answer, Answered, Host
@@ -105,7 +106,8 @@ async def execute(execution: Execution) -> BaseException | None:
     coroutine cannot raise everything (StopIteration), and a task should not
     (SystemExit ends the loop)."""
     try:
-        error = await _call(execution, execution.run)
+        with execution.around() as around:
+            error = around.error = await _call(execution, execution.run)
     except BaseException as raised:
         error = raised
     await execution.aend(error)
@@ -193,7 +195,8 @@ async def serve(
     if error is not None:
         if may_be_raised(error) and (raises or THROW_ERRORS in scope.get('extensions', ())):
             raise error
-        log.error('%s of %s failed', name, host.application_id, exc_info=error)
+        log.error('%s of %s failed', name, host.application_id, exc_info=error,
+                  extra=fields(host.application_id, name, outcome='failed'))
 
 
 def _keep(task: asyncio.Task[Any]) -> None:

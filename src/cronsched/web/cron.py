@@ -37,6 +37,7 @@ from cronsched.jobs.settings import Settings
 from cronsched.schedule.english import lint
 from cronsched.scheduler import uwsgi
 from cronsched.scheduler.site import Site, ledger_of, secrets_of
+from cronsched.telemetry import RunEvent, listen
 from cronsched.web import facts, functions, knock, settings, start
 from cronsched.web.host import Diagnosis
 from cronsched.web.wsgi import Application, make_wsgi
@@ -140,6 +141,18 @@ class Cron:
         self._jobs[job.name] = job
         _warn(job)
         return job
+
+    def listen(
+        self, function: Callable[[RunEvent], Any] | None = None, /, **wanted: Any,
+    ) -> Any:
+        """Decorate a function that is called with each `RunEvent` of these
+        jobs in this process; see `cronsched.telemetry.listeners`, also for
+        `kinds=` and `outcomes=`. It is returned unchanged."""
+        listening: Any = listen(of=self._is_ours, **wanted)
+        return listening if function is None else listening(function)
+
+    def _is_ours(self, application_id: str) -> bool:
+        return application_id == self.application_id
 
     # -- what the web core needs (Host) ----------------------------------------------
 

@@ -28,6 +28,8 @@ from typing import Any, Final
 from cronsched.jobs.job import Job
 from cronsched.jobs.options import Policy
 from cronsched.ledger.protocol import Claim, Ledger
+from cronsched.telemetry.around import Around
+from cronsched.web import telling
 from cronsched.web.host import OUTCOME_HEADER, Answer
 from cronsched.web.signing import Signed
 from cronsched.web.threads import in_thread
@@ -82,10 +84,12 @@ class Execution:
     ledger: Ledger | None = None
     claim: Claim | None = None
     environ: MutableMapping[str, Any] | None = None
+    traceparent: str | None = None
     outcome: str | None = None
     error: BaseException | None = None
     started: float = field(default_factory=time.perf_counter)
     _deferred: bool = False
+    _around: Around | None = None
 
     def __post_init__(self) -> None:
         if self.environ is not None and self.claim is not None:
@@ -101,23 +105,39 @@ class Execution:
         called later."""
         self._deferred = True
 
+    def around(self) -> Around:
+        """What surrounds the job while it executes, for those who do not use
+        the `with` block: they use this one."""
+        return telling.around(self)
+
     def __enter__(self) -> CronRun:
+        self._around = self.around()
+        self._around.__enter__()
         return self.run
 
     def __exit__(
         self, kind: object, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.error = error
+        self._leave(kind, error, traceback)
         if not self._deferred:
             self.end(error)
 
     async def __aenter__(self) -> CronRun:
-        return self.run
+        return self.__enter__()
 
     async def __aexit__(
         self, kind: object, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await in_thread(self.__exit__, kind, error, traceback)
+        self._leave(kind, error, traceback)
+        if not self._deferred:
+            await self.aend(error)
+
+    def _leave(
+        self, kind: object, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._around is not None:
+            self._around.__exit__(kind, error, traceback)
+        self.error = error
 
     def end(self, error: BaseException | None = None, status: int = 200) -> str:
         """Write how the run ended: with an error, or an answer of that status
@@ -128,16 +148,17 @@ class Execution:
             self.outcome = _outcome(error, status)
             if self.environ is not None:
                 self.environ.pop(EXECUTION, None)
-            self._finish(self.outcome, _detail(error, status))
+            took, detail = time.perf_counter() - self.started, _detail(error, status)
+            self._finish(self.outcome, took, detail)
+            telling.ended(self, took, detail, error)
         return self.outcome
 
     async def aend(self, error: BaseException | None = None, status: int = 200) -> str:
         """The same in a thread of ours, as it may have to wait for the ledger."""
         return await in_thread(self.end, error, status)
 
-    def _finish(self, outcome: str, detail: str | None) -> None:
+    def _finish(self, outcome: str, took: float, detail: str | None) -> None:
         if self.ledger is not None and self.claim is not None:
-            took = time.perf_counter() - self.started
             self.ledger.finish(self.claim, outcome, took=took, detail=detail)
 
     @property

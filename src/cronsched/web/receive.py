@@ -30,6 +30,7 @@ from cronsched.base.text import printable
 from cronsched.jobs.job import Job
 from cronsched.jobs.options import Policy
 from cronsched.ledger.protocol import Claim, LedgerError, Run
+from cronsched.telemetry.fields import fields
 from cronsched.web import knock
 from cronsched.web.execution import (
     CronRun,
@@ -85,8 +86,11 @@ def accept(
     if job is None:
         raise Answered(404)
     policy, ledger = host.site.policy(job), host.site.ledger
+    traceparent = headers.get('traceparent')
     if ledger is None or (signed is None and clock.is_frozen()):
-        return Execution(job, _cron_run(job, _unrecorded(host, name, signed), request), policy)
+        return Execution(
+            job, _cron_run(job, _unrecorded(host, name, signed), request), policy,
+            traceparent=traceparent)
     try:
         if signed is None:
             granted = claim_unsigned(ledger, host.application_id, job, policy)
@@ -99,7 +103,8 @@ def accept(
         # application id, when the ledger says so: for this sender it is done.
         waits = granted.verdict in ('executing', 'queued', 'replayed')
         raise Answered(200, {OUTCOME_HEADER: 'duplicate' if waits else granted.verdict})
-    return Execution(job, _cron_run(job, granted, request), policy, ledger, granted, environ)
+    return Execution(
+        job, _cron_run(job, granted, request), policy, ledger, granted, environ, traceparent)
 
 
 def _unrecorded(host: Host, name: str, signed: Signed | None) -> Claim:
@@ -150,6 +155,7 @@ def _tell_refused(host: Host, name: str, reason: str) -> None:
         log.warning(
             'refused to run %s of %s: %s%s',
             printable(repr(name)), printable(host.application_id), printable(reason), more,
+            extra=fields(host.application_id),   # no more of it is known to be true
         )
 
 
@@ -176,7 +182,8 @@ def _may_wait(signed: Signed | None, policy: Policy) -> bool:
 def _refuse_for_now(
     host: Host, name: str, error: LedgerError, may_wait: bool,
 ) -> NoReturn:
-    log.error('%s of %s did not run: %s', name, host.application_id, error)
+    log.error('%s of %s did not run: %s', name, host.application_id, error,
+              extra=fields(host.application_id, name))
     headers = {'Retry-After': RETRY_AFTER}
     if error.passing and may_wait:
         headers[OUTCOME_HEADER] = 'waiting'   # the same attempt comes again

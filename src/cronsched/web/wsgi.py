@@ -16,6 +16,7 @@ from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
 from cronsched.base.forks import process_id
+from cronsched.telemetry.fields import fields
 from cronsched.web import functions
 from cronsched.web.execution import Execution
 from cronsched.web.host import Answer, Answered, Host
@@ -90,7 +91,8 @@ def _answer(host: Host, name: str, environ: Environ) -> Answer:
     except Exception:
         if execution.outcome is None or environ.get(THROW_ERRORS):
             raise   # whoever settles, or a test, is to see it
-        log.error('%s of %s failed', name, host.application_id, exc_info=True)
+        log.error('%s of %s failed', name, host.application_id, exc_info=True,
+                  extra=fields(host.application_id, name, outcome='failed'))
     return execution.answer
 
 

@@ -260,7 +260,7 @@ def _execute(
     if (newest, started) != (job.newest, job.last_started):
         connection.execute(
             'UPDATE jobs SET newest = ?, last_started = ? WHERE id = ?', (newest, started, job.id))
-    return Claim(run, 'granted', attempt, previous, last_ok)
+    return Claim(run, 'granted', attempt, previous, last_ok, job.offset)
 
 
 def _note_newest(

@@ -1,0 +1,128 @@
+"""What the reporter tells those outside: listeners, Sentry's monitors, pings.
+
+Example::
+
+    state.telling.tell('ended', app, job, scheduled, due=due, at=at, outcome='ok')
+
+Of each run, 'ended' is told once in a process, whoever hears of it first: the
+answer to its request, the look for lost processes, or the ledger.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from cronsched.jobs.job import Job
+from cronsched.jobs.options import Policy
+from cronsched.scheduler.bound import BoundApplication
+from cronsched.scheduler.safe_log import FAULTS, trouble
+from cronsched.scheduler.site import Site
+from cronsched.telemetry import events, listeners
+
+if TYPE_CHECKING:
+    from cronsched.telemetry.checkins import Checkins
+    from cronsched.telemetry.ping import Pings
+
+__all__ = ['Telling']
+
+# Runs that were sent, or whose end was told.
+MOST_TOLD: Final = 10_000
+ABSENT: Final[Any] = object()
+
+Key = tuple[str, str, int]
+
+
+class Telling:
+    """See the module. `tell` is used by one thread."""
+
+    #: False where time is virtual: only listeners are told.
+    is_real = True
+
+    def __init__(self) -> None:
+        self._told: dict[Key, None] = {}
+        self._sent: dict[Key, None] = {}    # and not ended
+        self._policies: dict[tuple[int, Job], tuple[Site, Policy]] = {}
+        self._checkins: Checkins | None = None
+        self._pings: Pings | None = None
+
+    def is_told(self, app: BoundApplication, job: Job, scheduled: int) -> bool:
+        """Whether the end of the run was told in this process."""
+        return (app.application_id, job.name, scheduled) in self._told
+
+    def tell(
+        self, kind: events.Kind, app: BoundApplication, job: Job, scheduled: int,
+        *, due: float, at: float, **said: Any,
+    ) -> None:
+        """Never fails. Instants are in UTC seconds."""
+        key = app.application_id, job.name, scheduled
+        if kind == 'sent':
+            _note(self._sent, key)
+        if kind == 'ended':
+            if key in self._told:
+                return
+            _note(self._told, key)
+            was_sent = self._sent.pop(key, ABSENT) is not ABSENT
+            if said.get('outcome') == 'missed':
+                # One that nobody took, as long as it was worth while, or none.
+                said['attempt'] = int(was_sent)
+        policy = self._policy(app.site, job)
+        if not (listeners.listens() or policy.monitor or policy.ping):
+            return
+        event = events.make(kind, app.application_id, job, scheduled, due=due, at=at, **said)
+        for action in (self._listeners, self._check_in, self._ping):
+            try:
+                action(event, job, policy)
+            except FAULTS:
+                trouble()
+
+    def _policy(self, site: Site, job: Job) -> Policy:
+        key = id(site), job
+        found = self._policies.get(key)
+        if found is None:
+            # The site is kept too, so that no other gets its id.
+            found = self._policies[key] = site, site.policy(job)
+        return found[1]
+
+    def _listeners(self, event: events.RunEvent, job: Job, policy: Policy) -> None:
+        listeners.tell(event)
+
+    def _check_in(self, event: events.RunEvent, job: Job, policy: Policy) -> None:
+        if policy.monitor is None or not self.is_real:
+            return
+        if self._checkins is None:
+            from cronsched.telemetry.checkins import Checkins
+
+            self._checkins = Checkins()
+        self._checkins.tell(event, job, policy)
+
+    def _ping(self, event: events.RunEvent, job: Job, policy: Policy) -> None:
+        if policy.ping is None or not self.is_real:
+            return
+        if self._pings is None:
+            from cronsched.telemetry.ping import Pings
+
+            self._pings = Pings()
+        self._pings.tell(event, policy.ping)
+
+    # -- its thread ----------------------------------------------------------
+
+    def pause(self) -> None:
+        """No thread of it runs when this returns."""
+        if self._pings is not None:
+            self._pings.pause()
+
+    def resume(self) -> None:
+        if self._pings is not None:
+            self._pings.resume()
+
+    def stop(self, timeout: float) -> None:
+        """Send what waits, for so many seconds at most."""
+        if self._pings is not None:
+            self._pings.flush(timeout)
+            self._pings.pause()
+
+
+def _note(known: dict[Key, None], key: Key) -> None:
+    if len(known) >= MOST_TOLD:
+        del known[next(iter(known))]   # the oldest
+    known[key] = None
