@@ -12,11 +12,14 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Final
 
 from cronsched.ledger import Ledger, Row
 from cronsched.report.overview import row_data
 
 __all__ = ['newest', 'write_stream']
+
+FEW: Final = 200
 
 
 def newest(
@@ -24,7 +27,10 @@ def newest(
 ) -> Iterator[Row]:
     """The newest first, of some application ids or (None) of all."""
     chosen: Sequence[str | None] = application_ids or [None]
-    walks = [ledger.walk(application_id=each, job=job) for each in chosen]
+    walks: list[Iterable[Row]] = [
+        # A walk reads in pieces, which are large.
+        ledger.history(application_id=each, job=job, limit=most) if 0 < most <= FEW
+        else ledger.walk(application_id=each, job=job) for each in chosen]
     merged = heapq.merge(*walks, key=lambda row: -row.run.scheduled)
     return islice(merged, max(most, 0))
 

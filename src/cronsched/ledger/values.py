@@ -47,8 +47,7 @@ class Run:
     scheduled: int
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """The answer to a claim. Only `granted` allows the function to run."""
 
     run: Run

@@ -69,12 +69,11 @@ def finish(
         (*key, granted.attempt))
     if awaited:
         executions.release(connection, job.id, (started or 0.0) + took)
-    told = f'ended later: {outcome} after {took:.1f} s'
     if state != 'running':
-        return _note_late_end(connection, (*key, granted.attempt), told)
+        return _note_late_end(connection, (*key, granted.attempt), _late(outcome, took))
     ended = started + took
     if gave_up is not None and left and outcome in LATE:
-        _end_late(connection, key, ended, told if detail is None else f'{told}: {detail}')
+        _end_late(connection, key, ended, _late(outcome, took, detail))
         return count_end(connection, job, run.scheduled, 'timed_out', started, ended)
     connection.execute(
         'UPDATE runs SET state = ?, ended = ?, detail = ? WHERE job_id = ? AND scheduled = ?',
@@ -89,6 +88,11 @@ def finish(
 def _owe(connection: sqlite3.Connection, key: Key, at: float) -> None:
     connection.execute(
         'UPDATE runs SET next_attempt = ? WHERE job_id = ? AND scheduled = ?', (at, *key))
+
+
+def _late(outcome: str, took: float, detail: str | None = None) -> str:
+    more = '' if detail is None else f': {detail}'
+    return f'ended later: {outcome} after {took:.1f} s{more}'
 
 
 def _end_late(connection: sqlite3.Connection, key: Key, ended: float, told: str) -> None:

@@ -28,6 +28,7 @@ from typing import TypeVar
 
 from cronsched.base import clock
 from cronsched.ledger.sqlite import members, schema
+from cronsched.ledger.sqlite.codes import ADVICE, BUSY, HARMLESS, code_of
 from cronsched.ledger.sqlite.files import connect, identity_of, secured
 from cronsched.ledger.sqlite.handles import Handle, Handles, Identity
 from cronsched.ledger.sqlite.local import check_local
@@ -44,6 +45,10 @@ LONGEST_PAUSE = 0.005
 LOOK_EACH = 32
 SETTLED = 100_000_000
 
+# A claim changes one small row in each of some tables, and SQLite writes their
+# pages into the -wal, with a checksum of every byte.
+PAGE = 2048
+
 # Bytes of the -wal: it is cut to WAL_KEPT when it was written back, which is
 # waited for above WAL_MOST, for so many seconds, and so often.
 WAL_KEPT = 4 << 20
@@ -51,23 +56,6 @@ WAL_MOST = 16 << 20
 CHECKPOINT_PATIENCE = 0.5
 CHECKPOINT_PAUSE = 1.0
 CHECKPOINT_TURN = 0.0003
-
-BUSY = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL))
-# After these, the connection is as good as before.
-HARMLESS = BUSY | {sqlite3.SQLITE_FULL}
-ADVICE = {
-    sqlite3.SQLITE_BUSY: 'stays locked by another process: find it with `fuser -v`',
-    sqlite3.SQLITE_LOCKED: 'stays locked in this process',
-    sqlite3.SQLITE_FULL: 'cannot grow, the disk is full: make room',
-    sqlite3.SQLITE_IOERR: 'cannot be read or written: look at the disk and its quota',
-    sqlite3.SQLITE_READONLY: 'is read-only: give this user the right to write the file and its '
-                             'directory',
-    sqlite3.SQLITE_CANTOPEN: 'cannot be opened: give this user the right to write the file and '
-                             'its directory',
-    sqlite3.SQLITE_CORRUPT: 'is damaged: stop the application, then save what can be read with '
-                            '`sqlite3 FILE .recover`, or move the file away',
-    sqlite3.SQLITE_NOTADB: 'is damaged or no ledger: stop the application and move the file away',
-}
 
 
 class Store:
@@ -133,32 +121,8 @@ class Store:
         """Close what this process opened. Another use opens it again."""
         self.handles.close(executing=executing)
 
-    @contextmanager
-    def _using(self) -> Iterator[sqlite3.Connection]:
-        handle = self.handles.own()
-        if not handle.lock.acquire(timeout=self.patience):
-            raise self._error(ADVICE[sqlite3.SQLITE_LOCKED])
-        try:
-            if handle.connection is None:
-                self._open(handle)
-            else:
-                self._check_files(handle)
-            assert handle.connection is not None
-            yield handle.connection
-        except sqlite3.Error as error:
-            if _code(error) not in HARMLESS:
-                handle.close()
-            raise self._explained(error) from error
-        except OSError as error:
-            raise self._error(
-                f'or {self.path.name}-alive beside it cannot be used ({error.strerror}): give '
-                'this user alone the right to write both') from error
-        except LedgerError as error:
-            if error.path is None:
-                raise self._error(str(error)) from None
-            raise
-        finally:
-            handle.lock.release()
+    def _using(self) -> _Using:
+        return _Using(self)
 
     def _open(self, handle: Handle) -> None:
         check_local(self.path.parent)
@@ -179,6 +143,7 @@ class Store:
         self._patiently(lambda: _begin_reading(connection))
         current = schema.is_current(connection)
         connection.execute('ROLLBACK')
+        connection.execute(f'PRAGMA page_size = {PAGE}')   # of a file that is empty yet
         mode = self._patiently(lambda: connection.execute('PRAGMA journal_mode = WAL').fetchone())
         if mode != ('wal',):
             raise LedgerError('cannot be shared by processes there (no WAL): use a local disk')
@@ -186,6 +151,7 @@ class Store:
         connection.execute('PRAGMA cell_size_check = ON')
         connection.execute('PRAGMA trusted_schema = OFF')
         connection.execute(f'PRAGMA journal_size_limit = {WAL_KEPT}')
+        connection.execute(f'PRAGMA wal_autocheckpoint = {WAL_KEPT // PAGE}')
         if not current:
             self._patiently(lambda: connection.execute('BEGIN IMMEDIATE'))
             schema.upgrade(connection)
@@ -236,7 +202,7 @@ class Store:
             try:
                 return action()
             except sqlite3.OperationalError as error:
-                if _code(error) not in BUSY or waited >= self.patience:
+                if code_of(error) not in BUSY or waited >= self.patience:
                     raise
             turn = random.uniform(0, pause)  # noqa: S311 (no secret)
             time.sleep(turn)
@@ -249,7 +215,7 @@ class Store:
         return error
 
     def _explained(self, error: sqlite3.Error) -> LedgerError:
-        advice = ADVICE.get(_code(error), 'cannot be used')
+        advice = ADVICE.get(code_of(error), 'cannot be used')
         return self._error(f'{advice} (SQLite: {error})')
 
     def _was_moved(self) -> LedgerError:
@@ -259,13 +225,56 @@ class Store:
         )
 
 
+class _Using:
+    """The connection of this process, alone with it; a class, as that costs
+    less than a generator, before each transaction. What SQLite and the system
+    raise in the block leaves it as `LedgerError`."""
+
+    __slots__ = ('_handle', '_store')
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._handle = store.handles.own()
+
+    def __enter__(self) -> sqlite3.Connection:
+        store, handle = self._store, self._handle
+        if not handle.lock.acquire(timeout=store.patience):
+            raise store._error(ADVICE[sqlite3.SQLITE_LOCKED])
+        try:
+            if handle.connection is None:
+                store._open(handle)
+            else:
+                store._check_files(handle)
+            assert handle.connection is not None
+            return handle.connection
+        except BaseException as error:
+            self.__exit__(None, error, None)
+            raise
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        try:
+            if error is not None:
+                self._explain(error)
+        finally:
+            self._handle.lock.release()
+
+    def _explain(self, error: BaseException) -> None:
+        store = self._store
+        if isinstance(error, sqlite3.Error):
+            if code_of(error) not in HARMLESS:
+                self._handle.close()
+            raise store._explained(error) from error
+        if isinstance(error, OSError):
+            raise store._error(
+                f'or {store.path.name}-alive beside it cannot be used ({error.strerror}): give '
+                'this user alone the right to write both') from error
+        if isinstance(error, LedgerError) and error.path is None:
+            raise store._error(str(error)) from None
+
+
 def _begin_reading(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
         connection.execute('ROLLBACK')
     connection.execute('BEGIN')
     # The first look fixes the view, and can be refused.
     connection.execute('SELECT 1 FROM sqlite_master LIMIT 1').fetchone()
-
-
-def _code(error: sqlite3.Error) -> int:
-    return getattr(error, 'sqlite_errorcode', 0) & 0xff
