@@ -22,13 +22,13 @@ from pathlib import Path
 from cronsched._cronsched import Scheduler
 from cronsched.base.forks import await_gone
 from cronsched.base.text import printable
+from cronsched.base.workers import Worker
 from cronsched.ledger.process import Process
 from cronsched.ledger.protocol import Ledger, LedgerError
 from cronsched.ledger.seats import Seats
 from cronsched.scheduler.bound import BoundApplication
 from cronsched.scheduler.judge import BEAT
 from cronsched.scheduler.membership import Membership
-from cronsched.scheduler.reporter import Worker
 from cronsched.scheduler.safe_log import FAULTS, say, trouble
 
 __all__ = ['Members', 'place_of']
@@ -97,7 +97,7 @@ class Beating:
     def start(self) -> None:
         self._wake.clear()
         if self._worker is None or not self._worker.go_on():
-            self._worker = Worker(self._beat)
+            self._worker = Worker('cronsched-members', self._beat)
             self._worker.thread.start()
 
     def pause(self, timeout: float) -> None:
