@@ -19,7 +19,7 @@ from processes import run_python
 
 from cronsched.base import clock
 from cronsched.ledger import Ledger, LedgerError, Run
-from cronsched.ledger.postgres import PostgresLedger
+from cronsched.ledger.postgres import PostgresLedger, watch
 from cronsched.ledger.postgres.connections import Source, disconnect, execute
 from cronsched.ledger.rules import Known, again
 
@@ -243,6 +243,21 @@ def test_a_connection_that_the_server_ended_is_made_anew(
         server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                    "WHERE application_name = 'cronsched' AND pid <> pg_backend_pid()")
     assert len(ledger.history()) == 3
+
+
+def test_a_connection_that_nobody_uses_is_given_back(
+    server: postgres.Server, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watch, 'IDLE_TURNS', 3)
+    ledger = PostgresLedger(server.clean_database())
+    assert ledger.claim(run(0), overlap='allow').granted
+    ours = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'"
+    end = time.monotonic() + 30
+    while server.sql(ours) != [(0,)]:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert ledger.claim(run(1), overlap='allow').granted
+    ledger.close()
 
 
 # -- Whose clock

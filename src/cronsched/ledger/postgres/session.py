@@ -9,7 +9,8 @@ Example::
 A statement is a transaction. One whose answer was lost is asked again on a new
 connection, until `patience` is over: each that writes can be told twice.
 
-A process has one connection and a lock around it. A forked child leaves that
+A process has one connection and a lock around it; one that was not used for a
+minute is closed, as a server has few. A forked child leaves that
 of its parent alone, and makes its own.
 """
 
@@ -135,6 +136,13 @@ class Session:
             handle.close()
             handle.lock.release()
 
+    def close_idle(self) -> None:
+        """Close the connection, if nobody uses it at this moment."""
+        handle = self._own()
+        if handle.lock.acquire(timeout=0.0):
+            handle.close()
+            handle.lock.release()
+
     def _ask_once(self, sql: str, values: Sequence[Any], end: float) -> Rows:
         handle = self._own()
         left = end - watch.seconds()
@@ -237,4 +245,10 @@ def _after_fork_in_child() -> None:
         session.leave_parent()
 
 
+def _close_idle() -> None:
+    for session in list(_all):
+        session.close_idle()
+
+
+watch.at_rest(_close_idle)
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -8,7 +8,7 @@ Example::
 A stopped server, or a machine that was cut off, acknowledges nothing and
 closes nothing: libpq would wait for ever, and no driver has a time limit of
 its own. One thread for the whole process looks at what takes too long; it
-ends a while after the last use, and for a fork, of which Python warns where
+ends a minute after the last use, and for a fork, of which Python warns where
 there are threads.
 """
 
@@ -18,17 +18,17 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
 from cronsched.base.forks import await_gone
 from cronsched.base.locks import Lock
 
-__all__ = ['over', 'seconds']
+__all__ = ['at_rest', 'over', 'seconds']
 
 TURN: Final = 0.2           # seconds between two looks
-IDLE_TURNS: Final = 50      # without a use, then the thread ends
+IDLE_TURNS: Final = 300     # without a use: a minute, then the thread ends
 
 _lock = Lock()
 _watched: dict[object, tuple[float, int]] = {}     # when it is too late, and the descriptor
@@ -36,6 +36,7 @@ _used = False
 _thread_of: int | None = None      # the process that has the thread
 _thread: threading.Thread | None = None
 _ending = threading.Event()
+_at_rest: list[Callable[[], None]] = []
 
 
 def seconds() -> float:
@@ -54,6 +55,11 @@ def over(descriptor: int, patience: float) -> Iterator[None]:
     finally:
         with _lock:
             _watched.pop(key, None)
+
+
+def at_rest(callback: Callable[[], None]) -> None:
+    """Call it, in the thread, after a minute in which nothing was watched."""
+    _at_rest.append(callback)
 
 
 def _begin(key: object, end: float, descriptor: int) -> None:
@@ -75,10 +81,12 @@ def _start() -> None:
 
 def _watch(ending: threading.Event) -> None:
     idle = 0
-    while idle < IDLE_TURNS and not ending.wait(TURN):
+    while not ending.wait(TURN):
         idle = 0 if _look() else idle + 1
-        if idle == IDLE_TURNS and not _retire():
-            idle = 0
+        if idle >= IDLE_TURNS and _retire():
+            for rest in _at_rest:
+                rest()
+            return
 
 
 def _look() -> bool:
