@@ -414,6 +414,12 @@ def test_a_role_without_rights_is_told_what_it_needs(server: postgres.Server) ->
     server.sql('DROP ROLE stranger')
 
 
+def test_who_is_refused_is_told_why(server: postgres.Server) -> None:
+    nowhere = PostgresLedger(server.url('no_such_database'), patience=0.3)
+    with pytest.raises(LedgerError, match=r'refuses the connection.*no_such_database'):
+        nowhere.jobs()
+
+
 @pytest.mark.parametrize('text', ['a\0b', '\ud800'])
 def test_a_text_that_the_database_cannot_keep_is_an_error(
     ledger: PostgresLedger, text: str,

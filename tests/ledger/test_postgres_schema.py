@@ -10,7 +10,7 @@ import postgres
 import psycopg
 import pytest
 
-from cronsched.ledger.postgres import schema
+from cronsched.ledger.postgres import errors, schema
 from cronsched.ledger.postgres.connections import Source, disconnect, execute, is_url
 from cronsched.ledger.values import LedgerError
 
@@ -84,6 +84,23 @@ def test_what_names_no_database_is_an_error(wrong: object) -> None:
 def test_a_function_that_returns_no_connection_is_an_error() -> None:
     with pytest.raises(LedgerError, match='not a connection of psycopg 3 or psycopg2'):
         Source(lambda: 7).connect(5.0)
+
+
+# -- Errors
+
+@pytest.mark.parametrize(('error', 'down', 'told'), [
+    # As psycopg2 tells of a server that went away in the middle of a statement.
+    ('DatabaseError', True, 'does not answer'),
+    ('OperationalError', True, 'does not answer'),
+    ('InterfaceError', True, 'does not answer'),
+    ('DataError', False, 'cannot keep such a text'),
+    ('ProgrammingError', False, 'cannot be used'),
+])
+def test_an_error_without_a_code_is_known_by_its_kind(error: str, down: bool, told: str) -> None:
+    for driver in ('psycopg', 'psycopg2'):
+        raised = getattr(pytest.importorskip(driver), error)('it went away')
+        assert errors.is_down(raised) == down
+        assert errors.told(raised).startswith(told)
 
 
 # -- The schema

@@ -21,11 +21,13 @@ __all__ = ['is_down', 'is_passing', 'told']
 # taken its place behind the same name.
 DOWN: Final = frozenset(('57P01', '57P02', '57P03', '57P05', '25006'))
 DOWN_CLASSES: Final = frozenset(('08',))
-OF_CONNECTION: Final = frozenset(('OperationalError', 'InterfaceError'))
+OF_VALUES: Final = frozenset(('DataError', 'ValueError'))
+OF_STATEMENT: Final = frozenset(('ProgrammingError', 'NotSupportedError'))
 # Two transactions were in each other's way.
 PASSING: Final = frozenset(('40001', '40P01'))
 
 MIGRATE: Final = 'run `cronsched ledger migrate URL` once'
+REFUSED: Final = 'FATAL:'
 DATA: Final = '22'      # class "data exception"
 ADVICE: Final = {
     '25006': 'is read-only: name the primary server, or add '
@@ -48,7 +50,7 @@ def is_down(error: BaseException) -> bool:
     connection that failed, or the driver that refuses what it was told."""
     code = sqlstate(error)
     if not code:
-        return any(kind.__name__ in OF_CONNECTION for kind in type(error).__mro__)
+        return not _is_a(error, OF_VALUES | OF_STATEMENT)
     return code in DOWN or code[:2] in DOWN_CLASSES
 
 
@@ -58,9 +60,15 @@ def is_passing(error: BaseException) -> bool:
 
 def told(error: BaseException) -> str:
     """What is wrong, and what to do, in a sentence without subject."""
-    code = sqlstate(error) or ('' if is_down(error) else DATA)
+    code = sqlstate(error) or (DATA if _is_a(error, OF_VALUES) else '')
     what = ' '.join(str(error).split())
     advice = ADVICE.get(code) or ADVICE.get(code[:2])
-    if advice is None:
+    if advice is None and not code and REFUSED in what:
+        advice = 'refuses the connection'   # libpq keeps the code to itself there
+    elif advice is None:
         advice = 'does not answer' if is_down(error) else 'cannot be used'
     return f'{advice} (PostgreSQL: {what})'
+
+
+def _is_a(error: BaseException, names: frozenset[str]) -> bool:
+    return any(kind.__name__ in names for kind in type(error).__mro__)
