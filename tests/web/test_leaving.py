@@ -30,7 +30,8 @@ def test_others_may_take_over_before_the_application_has_ended(
     async def send(message: dict[str, str]) -> None:
         happened.append(message['type'])
 
-    cron = Cron('shop', ledger=None, enabled=False)
+    cron = Cron(
+        'shop', ledger='postgresql://db/app', secret='the same on all machines', enabled=False)
     asyncio.run(cron.asgi(application)({'type': 'lifespan'}, receive, send))
     assert happened == ['left', 'lifespan.shutdown.complete']
 

@@ -19,6 +19,7 @@ from http import HTTPStatus
 from typing import Any, TypeAlias
 
 from cronsched.base.forks import process_id
+from cronsched.jobs.checks import is_shared
 from cronsched.scheduler import process
 from cronsched.telemetry.fields import fields
 from cronsched.web import functions
@@ -64,7 +65,7 @@ def make_asgi(
                     return await serve(host, name, scope, receive, send)
             if beginning.process_id != process_id():
                 beginning.begin_soon()
-        elif scope['type'] == 'lifespan':
+        elif scope['type'] == 'lifespan' and is_shared(host.site.settings.ledger):
             receive = _leaving(receive)
         await application(scope, receive, send)
 
