@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 
 import postgres
@@ -183,6 +184,19 @@ def test_a_promoted_server_grants_nothing_before_all_have_spoken(ledgers, databa
     assert ledger.claim(run(10), timestamp=NOW, overlap='allow').granted
 
 
+def test_a_worker_that_only_executes_says_its_claims_again_too(ledgers, database) -> None:
+    """Nobody asks it for anything: no scheduler, no further request."""
+    worker, other = ledgers
+    assert worker.claim(run(), timestamp=NOW, timeout=TOMORROW).granted
+    database.promote()
+    database.lose()
+    worker._lineage = 0     # the server that it knew
+    end = time.monotonic() + 20
+    while not states(other) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert states(other) == {0: 'running'}
+
+
 # -- who there is --------------------------------------------------------------
 
 def test_members_are_listed(ledgers, database) -> None:
@@ -230,17 +244,17 @@ def test_what_executes_on_a_lost_machine_is_lost_after_a_minute(
 
 def test_no_thread_of_the_ledger_is_there_during_a_fork(ledgers) -> None:
     ledger, _ = ledgers
-    ledger.jobs()       # the thread that watches runs
-    before = threads()
-    assert any('cronsched-ledger' in each for each in before)
+    ledger.claim(run(), timestamp=NOW)      # the threads that watch run
+    there = threads()
+    assert {each.name for each in there} == {'cronsched-ledger', 'cronsched-claims'}
     pid = os.fork()
     if not pid:
         os._exit(len(os.listdir('/proc/self/task')) - 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert not any('cronsched-ledger' in each for each in threads())
-    ledger.jobs()
-    assert any('cronsched-ledger' in each for each in threads())
+    assert not any(each.is_alive() for each in there)
+    ledger.claim(run(10), timestamp=NOW, overlap='allow')
+    assert {each.name for each in threads()} == {'cronsched-ledger', 'cronsched-claims'}
 
 
-def threads() -> set[str]:
-    return {each.name for each in threading.enumerate()}
+def threads() -> set[threading.Thread]:
+    return {each for each in threading.enumerate() if each.name.startswith('cronsched-')}

@@ -65,6 +65,11 @@ class Lately:
             claims = [claim for _, claim in self._claims.values()]
         return json.dumps(claims) if claims else None
 
+    def any(self) -> bool:
+        with self._lock:
+            self._forget()
+            return bool(self._claims)
+
     def clear(self) -> None:
         with self._lock:
             self._claims.clear()

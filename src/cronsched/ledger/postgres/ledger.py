@@ -23,6 +23,7 @@ from contextlib import suppress
 from typing import Any, Final, Literal
 
 from cronsched.ledger.postgres.again import Lately
+from cronsched.ledger.postgres.attention import Attention
 from cronsched.ledger.postgres.connections import Source
 from cronsched.ledger.postgres.looking import looked_at
 from cronsched.ledger.postgres.members import PostgresSeats
@@ -83,6 +84,7 @@ class PostgresLedger(Writing):
         self._executing: set[tuple[Run, int]] = set()
         self._lately = Lately()
         self._lineage: int | None = None
+        self._attention = Attention(self._attend)
         self._kept_pid = os.getpid()
 
     def claim(
@@ -112,6 +114,7 @@ class PostgresLedger(Writing):
             raise
         if claim.granted:
             self._executing.add((run, claim.attempt))
+            self._attention.begin()
             self._lately.granted(run, claim.attempt, (
                 timestamp, values[5], token, member, here.host, here.pid, values[12], retries,
                 backoff, timeout))
@@ -126,6 +129,7 @@ class PostgresLedger(Writing):
                 break
             looked = looked_at(look, looked)
         if verdict == 'quiet':
+            self._say_again(self._session)
             raise Quiet(
                 'the ledger is another server than before, and grants nothing until all '
                 'machines have said what they execute')
@@ -233,6 +237,7 @@ class PostgresLedger(Writing):
         return pruned
 
     def close(self) -> None:
+        self._attention.end()
         try:
             self._write_kept(FINISH_PATIENCE)
         except LedgerError as error:
@@ -249,10 +254,17 @@ class PostgresLedger(Writing):
         return int(session.ask('SELECT cronsched.say_again_v1(%s::jsonb)', (claims,))[0][0])
 
     def _heed(self, lineage: int) -> None:
-        """A process that is no member sees here that the server is another."""
-        if self._lineage not in (None, lineage):
+        """The server may be another than before; whoever executes says its
+        claims again, be it a member or not."""
+        if self._lineage != lineage:
+            # Also at first: it may be another since the first claim.
             self._say_again(self._session)
         self._lineage = lineage
+
+    def _attend(self) -> bool:
+        with suppress(LedgerError):   # it is asked again in a second
+            self._heed(self._session.ask('SELECT cronsched.timeline_v1()')[0][0])
+        return self._lately.any()
 
     def _own_kept(self) -> list[Ended]:
         # What a parent keeps, the parent writes.
