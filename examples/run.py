@@ -142,8 +142,8 @@ class Demo:
             return 'the scheduler waits no longer; the job still executes'
         if row.late:
             return 'it ended after its timeout'
-        told = (row.detail or '').splitlines()[0]
-        return f'{told}; attempt {row.attempt + 1} follows' if row.next_attempt else told
+        detail = (row.detail or '').splitlines()[0]
+        return f'{detail}; attempt {row.attempt + 1} follows' if row.next_attempt else detail
 
     def kill_owner(self) -> None:
         owner = self.owner()
@@ -156,7 +156,7 @@ class Demo:
         while (new := self.owner()).pid == owner.pid and time.time() < killed + 10:
             time.sleep(0.01)
         if new.pid == owner.pid:
-            raise SystemExit('nobody took over within 10 s')
+            raise SystemExit('no process took over within 10 s')
         say(self.terminal.strong(
             f'-- process {new.pid} took over after {time.time() - killed:.2f} s'))
 
@@ -164,7 +164,8 @@ class Demo:
         return self.ledger.owners(IDS)[IDS[-1]]
 
     def show_commands(self) -> None:
-        failed = next((row for row in self.shown.values() if row.state == 'failed'), None)
+        failed = next((row for row in self.shown.values()
+                       if row.state == 'failed' and row.next_attempt is None), None)
         asked = [['status']]
         if failed is not None:
             at = datetime.fromtimestamp(failed.run.scheduled).astimezone()

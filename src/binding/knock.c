@@ -62,7 +62,7 @@ static void on_news(void *context)
 
 PyStructSequence_Desc binding_news_desc = {
     "cronsched._cronsched.News",
-    "What came of a knock.",
+    "The result of a knock.",
     (PyStructSequence_Field[]){
         {"target", "as arm() returned it"},
         {"kind", "ask refused silent closed unreached answered"},
@@ -84,7 +84,7 @@ static PyObject *news_object(const struct binding_state *state,
         PyUnicode_FromString(kinds[news->kind]),
         PyLong_FromLong(news->status),
         PyUnicode_FromString(news->url),
-        /* Whoever answers writes what he likes. */
+        /* The answer may come from anywhere and hold any bytes. */
         PyUnicode_DecodeLatin1(news->location,
                                (Py_ssize_t)strlen(news->location), NULL),
         PyUnicode_DecodeLatin1(news->outcome,

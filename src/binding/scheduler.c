@@ -224,7 +224,7 @@ static PyMethodDef scheduler_methods[] = {
      "first."},
     {"interrupt", scheduler_interrupt, METH_NOARGS,
      "End a wait in events() at once."},
-    {"stats", scheduler_stats, METH_NOARGS, "Figures, as a dict."},
+    {"stats", scheduler_stats, METH_NOARGS, "Statistics, as a dict."},
     {"advance", KEYWORDS(binding_scheduler_advance),
      "advance($self, /, elapsed, step=0.0)\n--\n\nMove the clocks of a manual one."},
     {"idle", binding_scheduler_idle, METH_NOARGS,

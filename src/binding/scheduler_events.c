@@ -27,7 +27,7 @@ static PyStructSequence_Field event_fields[] = {
 
 PyStructSequence_Desc binding_event_desc = {
     "cronsched._cronsched.Event",
-    "What the native thread has to tell.",
+    "An event of the native thread.",
     event_fields,
     17,
 };

@@ -1,4 +1,4 @@
-/* What is said about a text that is not an expression: what is wrong, where,
+/* The messages about a text that is not an expression: what is wrong, where,
  * and what to write instead. Only the way to a failure comes here, so nothing
  * here is fast. Every function fills the error of its place (if any) and
  * returns the status, so that a caller can `return cs_hint_...(...)`.

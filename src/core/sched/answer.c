@@ -404,7 +404,7 @@ void cs_agenda_finish(struct cs_agenda *agenda, void *flown,
     end(agenda, run, result, &event, mono);
 }
 
-/* -- nobody answers any more ---------------------------------------------- */
+/* -- the scheduler stops ---------------------------------------------- */
 
 static void cut_call(struct cs_agenda *agenda, struct cs_call *call,
                      const struct cs_result *cut, struct cs_wall now,

@@ -2,9 +2,9 @@
  *
  * A call is late when more than one of its scheduled times is due, or one is
  * older than `catch_up_s`. What is too old, and with `coalesce` all but the
- * latest, is missed: told as one range, never sent. Each step below does one
- * thing to a call and leaves it planned at the first time not dealt with, so
- * running out of memory in between loses nothing and tells nothing twice.
+ * latest, is missed: reported as one range, never sent. Each step below does
+ * one thing to a call and leaves it planned at the first time not dealt with,
+ * so running out of memory in between loses nothing and reports nothing twice.
  */
 #include "core/sched/agenda_parts.h"
 
@@ -58,7 +58,7 @@ static bool is_in_flight(const struct cs_call *call)
     return run != NULL;
 }
 
-/* The run before was sent, and nobody here knows whether it executes. */
+/* The previous run was sent; whether it executes is not known here. */
 static void hold(struct cs_agenda *agenda, struct cs_call *call,
                  struct cs_wall now)
 {

@@ -107,7 +107,8 @@ static void knock_at(struct cs_knock *knock, struct cs_door *door,
 
 /* -- a look --------------------------------------------------------------- */
 
-/* May doors be knocked at? If nobody has said so, ask, once at a time. */
+/* May sockets be knocked at? If that is not decided yet, ask, one question
+ * at a time. */
 static bool is_permitted(struct cs_knock *knock,
                          const struct cs_knock_target *target)
 {

@@ -42,7 +42,7 @@ static enum cs_status refuse(struct cs_error *error, const char *what,
     return cs_error_set(error, CS_STATE, "%s: %.120s", what, path);
 }
 
-/* A directory in which nobody but us can put, remove or rename a file. The
+/* A directory in which no other user can create, remove or rename a file. The
  * sticky bit does not help: it lets others make the file before us. */
 static enum cs_status check_directory(int fd, const char *path,
                                       struct cs_error *error)
@@ -284,7 +284,7 @@ void cs_lease_announce(struct cs_lease *lease)
     int64_t before = lease->presence;
     uint64_t bits;
 
-    /* Without chance nobody is told, and finds what is free by himself. */
+    /* Without random bytes no process is notified; each finds what is free. */
     if (getentropy(&bits, sizeof bits))
         return;
     lease->presence = (int64_t)(bits >> 2);

@@ -140,7 +140,7 @@ static enum cs_status submit(struct cs_sched *sched,
     return cs_http_submit(sched->http, &request, error);
 }
 
-/* It never left: as if nobody had been there, or for good. */
+/* The request was not sent: as if there were no server, or a final failure. */
 static void fail(struct cs_sched *sched, const struct cs_attempt *attempt,
                  const struct cs_error *error)
 {
@@ -262,7 +262,7 @@ static void keep_seats(struct cs_sched *sched, struct instant now)
                       &error) == CS_OK)
         sched->faulted = false;
     else if (!sched->faulted) {
-        sched->faulted = true;   /* said once, not four times a second */
+        sched->faulted = true;   /* reported once, not four times a second */
         cs_sched_fault(sched, error.text);
     }
 }

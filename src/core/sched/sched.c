@@ -283,7 +283,7 @@ enum cs_status cs_sched_new(const struct cs_sched_options *options,
     return CS_OK;
 }
 
-/* The thread is told that nobody waits for it any more; it frees everything at
+/* Detach the thread: no caller waits for it any more; it frees everything at
  * its end. False when it has ended before. */
 static bool leave_to_thread(struct cs_sched *sched)
 {

@@ -1,6 +1,6 @@
 /* TZif files. Source: RFC 9636 section 3.
  *
- * Anybody may have written the bytes. `cs_tzif_open` checks every count,
+ * The bytes are not trusted. `cs_tzif_open` checks every count,
  * size and index once, each before it is used, in time proportional to the
  * file; what is asked later relies on that. Limits beyond the RFC's: no leap
  * seconds, since instants here are POSIX seconds, and 2000 transitions.

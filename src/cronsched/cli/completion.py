@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write_names(arguments: argparse.Namespace) -> int:
-    """Nothing where there is no ledger: a shell has no use for an error."""
+    """Writes nothing where there is no ledger, as a shell cannot show an error."""
     try:
         with opened(arguments, looks=True) as ledger:
             jobs = ledger.jobs()

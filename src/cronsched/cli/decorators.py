@@ -87,19 +87,19 @@ def _decorated(
     nodes = {word.arg: word.value for word in call.keywords if word.arg}
     if call.args:
         nodes['expression'] = call.args[0]
-    said: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     for name in SCHEDULE_ARGUMENTS:
         if name in nodes:
             try:
-                said[name] = _value(nodes[name], constants)
+                given[name] = _value(nodes[name], constants)
             except ODD:
                 return Written(place, unread=f'{name}={_text_of(nodes[name])} is not a literal')
     return Written(
         place,
-        said.get('expression'),
-        {field: said[field] for field in FIELDS if field in said},
-        said.get('timezone') or timezone,
-        str(said.get('name') or function),
+        given.get('expression'),
+        {field: given[field] for field in FIELDS if field in given},
+        given.get('timezone') or timezone,
+        str(given.get('name') or function),
     )
 
 

@@ -6,7 +6,7 @@ Example::
     schedule = schedule_of(parser.parse_args(['0 9 * * MON', '--tz', 'Europe/Zurich']))
 
 A shell replaces an unquoted `*` by the names of files, so that an expression
-comes as several words: that is told, as it cannot be mended.
+comes as several words, which is an error: what it was cannot be known.
 """
 
 from __future__ import annotations

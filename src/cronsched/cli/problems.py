@@ -36,15 +36,15 @@ def problems_of(
 ) -> Iterator[str]:
     """A line each, in the order of `jobs`; `rows` are what `Statuses` has of
     them. Jobs that are paused, or no longer in the code, have no problem."""
-    told = set()
+    idle = set()
     for job, data in zip(jobs, rows, strict=True):
         zone = zones.of(job.application_id, job.job)
         name = f'{printable(job.job)} of {printable(job.application_id)}'
         yield from (f'{name} {text}' for text in overdue_of(data, zone, now))
         if not job.declared:
             continue
-        if job.application_id not in told and not owners.alive(job.application_id):
-            told.add(job.application_id)
+        if job.application_id not in idle and not owners.alive(job.application_id):
+            idle.add(job.application_id)
             yield f'{printable(job.application_id)}: {owners.nobody(job.application_id)}'
         text = _ended_badly(data, zone, now) or _without_record(job, data, owners, zone, now)
         if text:

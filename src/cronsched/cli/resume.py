@@ -20,7 +20,7 @@ DESCRIPTION = """\
 Ends the pause of a job: the one for all application ids, or those of -a. What
 was skipped is not made up for; `cronsched run` runs the job now."""
 EXAMPLES = ('cronsched resume cleanup', 'cronsched resume cleanup -a org/zug')
-STATUSES = (('2', 'the job is not paused so, or there is no ledger'),)
+STATUSES = (('2', 'the job is not paused for these application ids, or there is no ledger'),)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -48,7 +48,7 @@ STATUSES = (
 )
 BAD, NOBODY, UNFINISHED = 1, 3, 4
 POLL: Final = 0.2       # seconds
-# A request that nobody took by then is forgotten.
+# Requests that no process took by then are dropped, seconds.
 FORGOTTEN: Final = 600.0
 
 

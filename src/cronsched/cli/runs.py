@@ -73,7 +73,7 @@ def run_data(schedule: Schedule, at: int) -> dict[str, Any]:
 
 def as_data(schedule: Schedule) -> dict[str, Any]:
     """A schedule with its findings, for `--json`."""
-    # `next` needs none of it.
+    # Loaded here, as `next` without --json does not need it.
     from dataclasses import asdict
 
     from cronsched.schedule.english.lint import lint

@@ -9,7 +9,7 @@ A crontab's lines are an expression and, maybe, a command. What follows
 `CRON_TZ=` or `TZ=` is in that time zone: the lines below, or the expression on
 the same line. Of a Python file, the decorators are read; see `decorators`.
 
-The files are anybody's: what is read has a bound, each pattern is linear.
+The files are not trusted: what is read is bounded, and each pattern is linear.
 """
 
 from __future__ import annotations

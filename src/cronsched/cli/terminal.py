@@ -30,7 +30,7 @@ __all__ = ['BROKEN_PIPE', 'Column', 'Terminal', 'close_after_broken_pipe', 'scre
 BROKEN_PIPE: Final = 141
 
 COLOUR = r'\x1b\[[0-9]*m'     # compiled where there are colours
-GAP: Final = 2          # blanks between two columns
+GAP: Final = 2          # spaces between two columns
 NARROWEST: Final = 40   # columns
 MOST_OF_NAME: Final = 30    # in a sentence
 

@@ -1,4 +1,4 @@
-"""The command `web`: the dashboard beside an application, to whoever started it.
+"""The command `web`: the dashboard beside an application, for the user who starts it.
 
 Example::
 
@@ -42,7 +42,7 @@ StartResponse = Callable[..., Any]
 
 
 DESCRIPTION = """\
-Shows the dashboard on the loopback, to whoever opens the address it prints. The
+Shows the dashboard on the loopback, to the user who opens the address it prints. The
 ledger is only read, unless --operate is given."""
 EXAMPLES = (
     'cronsched web',
@@ -96,8 +96,8 @@ def serve(arguments: argparse.Namespace, ledger: Ledger) -> None:
 
 
 class Door:
-    """A WSGI application in front of the dashboard: lets in whoever has the
-    token, once, and then whoever has the cookie."""
+    """A WSGI application in front of the dashboard: lets in a browser with
+    the token, once, and after that with the cookie."""
 
     def __init__(self, ledger: Ledger, *, operates: bool, first: str = './') -> None:
         from cronsched.web.dashboard import Mounted  # needs an extra

@@ -49,5 +49,5 @@ class Written:
 
 
 def reason_of(error: Exception) -> str:
-    said = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return said or 'it is nested too deeply'
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return text or 'it is nested too deeply'

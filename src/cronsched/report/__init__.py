@@ -1,1 +1,1 @@
-"""What the ledger tells people: the command line and the dashboard say the same."""
+"""What the command line and the dashboard show of the ledger, in the same words."""

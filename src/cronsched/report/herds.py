@@ -8,7 +8,7 @@ Example::
         print(herd.calls, herd.times, herd.advice)
 
 The times are those of the schedules, and the delay of each call is that which
-its owner has told the ledger; nothing is asked of the applications.
+its owner has written to the ledger; no application is asked.
 """
 
 from __future__ import annotations

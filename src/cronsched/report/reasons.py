@@ -49,8 +49,8 @@ class Answer:
 def explain(
     ledger: Ledger, job: KnownJob, scheduled: int, *, now: float, details: bool = True,
 ) -> Answer:
-    """What became of one run of `job`. Without `details`, nothing is told of
-    what the application itself said. Raises `LedgerError`."""
+    """What became of one run of `job`. Without `details`, the text of the
+    application (an error message) is left out. Raises `LedgerError`."""
     row = ledger.find(Run(job.application_id, job.job, scheduled))
     if row is not None and not details:
         row = row._replace(detail=None)
