@@ -42,8 +42,8 @@ StartResponse = Callable[..., Any]
 
 
 DESCRIPTION = """\
-Shows the dashboard on the loopback, to the user who opens the address it prints. The
-ledger is only read, unless --operate is given."""
+Shows the dashboard on the loopback, to the user who opens the address that it
+prints. The ledger is only read, unless --operate is given."""
 EXAMPLES = (
     'cronsched web',
     'cronsched web --operate --port 8090',
