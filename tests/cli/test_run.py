@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +24,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     (tmp_path / 'app').mkdir(mode=0o700)
     ledger = open_ledger(f'sqlite://{tmp_path}/app/ledger.sqlite3')
     for application_id in (ZUG, BERN):
-        ledger.seen(application_id, 'http://localhost', {'cleanup': Plan('0 3 * * *')}, 1.0)
+        plans = {'cleanup': Plan('0 3 * * *', 'Asia/Tokyo')}
+        ledger.seen(application_id, 'http://localhost', plans, 1.0)
     yield ledger
     ledger.close()
 
@@ -68,7 +70,7 @@ def owner(owned: Ledger) -> Iterator[Callable[[Callable[[Claim], None]], None]]:
 
 def test_a_run_is_asked_for_and_taken_once(owned: Ledger, shell: Shell) -> None:
     out, err = shell('cleanup', '-a', ZUG)
-    assert out.startswith('cleanup of org/zug is asked for')
+    assert re.match(r'cleanup of org/zug is asked for, as the run of \S+ \S+ JST; ', out)
     assert err == ''
     taken = owned.take_requests([ZUG, BERN], time.time())
     assert [run.application_id for run in taken] == [ZUG]

@@ -66,7 +66,8 @@ def assert_fits(text: str) -> None:
 
 
 @pytest.mark.parametrize('words', [
-    ['status'], ['history'], ['history', JOB], ['history', JOB, '-n', '1'],
+    ['status'], ['status', '--check'], ['machines'],
+    ['history'], ['history', JOB], ['history', JOB, '-n', '1'],
     ['history', JOB, '--at', '00:00:05'], ['pause', JOB, '--note', 'word ' * 30],
     ['resume', f'{JOB}2', '-a', APP], ['run', JOB, '-a', 'shop'],
     ['run', 'short', '-a', 'shop', '--wait', '--timeout', '0'],

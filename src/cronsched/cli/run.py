@@ -74,7 +74,8 @@ def _seconds(text: str) -> float:
 def run(arguments: argparse.Namespace) -> int:
     with opened(arguments, looks=False) as ledger:
         jobs = _jobs(arguments, ledger)
-        owners = Owners(ledger, Zones(ledger.jobs()), time.time())
+        zones = Zones(jobs)
+        owners = Owners(ledger, zones, time.time())
         asked = [
             (job, ledger.request_run(job.application_id, job.job, time.time())) for job in jobs
         ]
@@ -84,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
                   'if one does within ten minutes')
         if arguments.wait:
             return Waiting(arguments, ledger, asked).write()
-        _write_requests(arguments, [run for _, run in asked])
+        _write_requests(arguments, [run for _, run in asked], zones)
         return NOBODY if missing else 0
 
 
@@ -104,14 +105,17 @@ def _jobs(arguments: argparse.Namespace, ledger: Ledger) -> Sequence[KnownJob]:
     return jobs
 
 
-def _write_requests(arguments: argparse.Namespace, runs: Sequence[Run]) -> None:
+def _write_requests(
+    arguments: argparse.Namespace, runs: Sequence[Run], zones: Zones,
+) -> None:
     if arguments.json:
         return write_json([asdict(run) for run in runs])
     terminal = Terminal(sys.stdout)
     for run in runs:
         terminal.write_folded(
             f'{terminal.name(run.job)} of {terminal.name(run.application_id)} is asked for, as '
-            f'the run of {time_text(run.scheduled)}; see cronsched history {run.job}')
+            f'the run of {time_text(run.scheduled, zones.of(run.application_id, run.job))}; '
+            f'see cronsched history {run.job}')
 
 
 def _warn(text: str) -> None:

@@ -128,9 +128,8 @@ class Report:
         else:
             first = (f'cronsched OK: {_count(len(self.jobs), "job")} of '
                      f'{_count(len(ids), "application id")}')
-        self._terminal.write(printable(first, len(first)))
-        for problem in problems[1:]:
-            self._terminal.write(problem)
+        for line in (printable(first, len(first)), *problems[1:]):
+            self._terminal.write_cut(line)
         return WRONG if problems else 0
 
 

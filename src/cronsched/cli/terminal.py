@@ -63,6 +63,10 @@ class Terminal:
     def write(self, line: str = '') -> None:
         self.stream.write(f'{line}\n')
 
+    def write_cut(self, line: str) -> None:
+        """In one line in any case."""
+        self.write(line if self.width is None else self.cut(line, self.width))
+
     def write_folded(self, text: str, indent: int = 2) -> None:
         """`text` in lines that fit; those after the first are indented."""
         for line in self.fold(text, indent):
