@@ -24,10 +24,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent / 'tests'))
 
 from pages import ROOT, blocks_of
 
-PAGES = {
-    'flask': 'flask', 'fastapi': 'fastapi', 'starlette': 'fastapi', 'pyramid': 'pyramid',
-    'django': 'django',
-}
 SEEN = {
     'flask': 'the digest is on its way', 'fastapi': 'refreshed for', 'starlette': 'refreshed for',
     'pyramid': 'cleaned up for', 'django': 'invoices are on their way',
@@ -40,18 +36,12 @@ HELLO = {
     'with Configurator(settings=settings) as config:', 'return config.make_wsgi_app()',
     'def main(global_config=None, **settings):', 'return app', 'def create_app():',
 }
-# As the page says it of Starlette.
-STARLETTE = {
-    'from fastapi import FastAPI': 'from starlette.applications import Starlette',
-    'FastAPI()': 'Starlette()', 'from cronsched.fastapi import Cron, Run':
-    'from cronsched.starlette import Cron', 'run: Run': 'run', '[fastapi]': '[starlette]',
-}
 PATIENCE = 240.0   # seconds; a minute, its offset, and a machine that is busy
 
 
 def main(wheel: str, frameworks: list[str]) -> None:
     print('| framework | lines | installed after | first run seen after |\n|---|---|---|---|')
-    for framework in frameworks or PAGES:
+    for framework in frameworks or SEEN:
         with tempfile.TemporaryDirectory() as directory:
             print(tried(framework, Path(directory), Path(wheel).resolve()), flush=True)
 
@@ -68,11 +58,8 @@ def tried(framework: str, place: Path, wheel: Path) -> str:
 
 
 def written(framework: str, language: str) -> list[str]:
-    texts = [block.text for block in blocks_of(ROOT / 'docs' / f'{PAGES[framework]}.md')
+    texts = [block.text for block in blocks_of(ROOT / 'docs' / f'{framework}.md')
              if block.language == language]
-    if framework == 'starlette':
-        for before, after in STARLETTE.items():
-            texts = [text.replace(before, after) for text in texts]
     return [text.removeprefix('$ ').strip() if language == 'console' else text for text in texts]
 
 

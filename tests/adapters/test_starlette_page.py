@@ -22,6 +22,7 @@ def test_the_first_run_is_seen(tmp_path: Path) -> None:
 
 
 def test_the_extra_it_names_is_there() -> None:
-    (block,) = [block for block in blocks_of(PAGE) if block.language == 'console']
-    assert block.text == "$ pip install 'cronsched[starlette]'\n"
+    install, start = [block for block in blocks_of(PAGE) if block.language == 'console']
+    assert install.text == "$ pip install 'cronsched[starlette]' uvicorn\n"
+    assert start.text == '$ uvicorn --workers 4 shop:app\n'
     assert '\nstarlette = [' in (ROOT / 'pyproject.toml').read_text()
