@@ -60,7 +60,7 @@ ROWS = [
     Row(FASTAPI, '3.11', ('fastapi==0.115.10', 'starlette==0.46.0')),
     Row(FASTAPI, '3.12', ('fastapi~=0.118.0',)),
     Row(FASTAPI, '3.13', ('fastapi', 'starlette')),
-    Row(('pyramid',), '3.11', ('pyramid==2.0',)),
+    Row(('pyramid',), '3.11', ('pyramid==2.0', 'setuptools<81')),   # it asks for pkg_resources
     Row(('pyramid',), '3.13', ('pyramid',)),
     Row(('django',), '3.11', ('Django~=4.2.0',)),
     Row(('django',), '3.12', ('Django~=5.2.0',)),
