@@ -1,24 +1,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 import scene
+from asking import Ask, asker, opened
 
 from cronsched.base import clock
-from cronsched.dashboard import Dashboard, Request, Response, Rights
-from cronsched.ledger import Ledger, open_ledger
-
-Ask = Callable[..., Response]
-
-
-def opened(directory: Path) -> Ledger:
-    directory.chmod(0o700)
-    return open_ledger(f'sqlite://{directory}/ledger.sqlite3')
+from cronsched.ledger import Ledger
 
 
 @pytest.fixture(scope='session')
@@ -60,13 +51,3 @@ def ask(shop: Ledger, now: float) -> Iterator[Ask]:
     """`ask('/job', job='cleanup', application='shop')` of the shop, at `now`."""
     with clock.in_place(lambda: now):
         yield asker(shop)
-
-
-def asker(ledger: Ledger | None, **options: Any) -> Ask:
-    dashboard = Dashboard(lambda: ledger, **options)
-
-    def ask(path: str, level: Any = 'operate', **query: Any) -> Response:
-        rights = Rights(level, 'ann') if level else None
-        return dashboard.respond(Request('GET', path, urlencode(query)), rights)
-
-    return ask

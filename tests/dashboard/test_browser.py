@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 
 import pytest
 import scene
-from conftest import opened
+from asking import opened
 from scene import HOSTILE, SHOP, WIKI
 from servers import get, served, wait_for
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 import scene
-from conftest import Ask, asker
+from asking import Ask, asker
 from scene import DAY, HOSTILE, HOUR, SHOP, WIKI
 
 from cronsched import Schedule
@@ -85,12 +85,11 @@ def test_hostile_names_are_text(ask: Ask, path: str) -> None:
         assert '&lt;script&gt;alert(1)' in text
 
 
-def test_a_hostile_name_leads_to_its_job(ask: Ask, now: float) -> None:
+def test_a_hostile_name_leads_to_its_job(ask: Ask, shop: Ledger) -> None:
     text = text_of(ask('/'))
     place = next(each for each in re.findall(r'href="([^"]*)"', text) if 'alert' in each)
     query = place.replace('&amp;', '&').partition('?')[2]
-    dashboard = ask.__closure__[0].cell_contents  # type: ignore[attr-defined]
-    answer = dashboard.respond(Request('GET', '/job', query), Rights('read'))
+    answer = Dashboard(lambda: shop).respond(Request('GET', '/job', query), Rights('read'))
     assert answer.status == 200
     assert b'&lt;script&gt;' in answer.body
     # As a form sends its line feed.
