@@ -296,8 +296,8 @@ def test_a_fork_meets_no_thread_of_it(tmp_path):
         ('https://me:you@hc-ping.com/x', 'it has a user or a password'),
         ('https://{slug}.example/x', 'its host is to be written'),
         ('https://hc-ping.com/x?rid=1', 'it has a query or a fragment'),
-        ('https://hc-ping.com/../x', 'its path goes up'),
-        ('https://hc-ping.com/{job}', 'it holds a character that a URL does not'),
+        ('https://hc-ping.com/../x', 'its path contains . or ..'),
+        ('https://hc-ping.com/{job}', 'it contains a character that is not allowed in a URL'),
     ],
 )
 def test_what_is_no_address_is_an_error_at_once(value, message):

@@ -66,7 +66,7 @@ class Claim(NamedTuple):
     attempt: int = 1
     previous: int | None = None       # scheduled time of the run before
     last_success: int | None = None   # scheduled time of the last `ok` run
-    offset: float = 0.0               # seconds that the job is due after it
+    offset: float | None = None       # seconds that the job is due after it, if known
 
     @property
     def granted(self) -> bool:

@@ -38,7 +38,7 @@ class Late:
         try:
             self.write_all()
         except LedgerError as error:
-            say(logging.ERROR, 'Kept until it can be written: %s', error)
+            say(logging.ERROR, 'Kept in memory until the ledger can be written: %s', error)
 
     def write_all(self) -> None:
         """Raises `LedgerError` when it is still too early."""

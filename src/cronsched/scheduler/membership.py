@@ -27,6 +27,7 @@ from cronsched.ledger.seats import Beat, Seats
 from cronsched.scheduler.judge import BEAT, HOLD, Judge
 from cronsched.scheduler.rendezvous import Firsts
 from cronsched.scheduler.safe_log import say
+from cronsched.telemetry.fields import fields
 
 __all__ = ['MOST_OFFSET', 'Membership', 'Shared']
 
@@ -229,6 +230,7 @@ class Membership:
         for application_id in application_ids:
             del self._mine[application_id]
             self._shared.revoke(application_id)
-            say(logging.DEBUG, 'The seat of %s is not ours', printable(application_id))
+            say(logging.DEBUG, 'The seat of %s is not ours', printable(application_id),
+                extra=fields(application_id))
 
 

@@ -43,14 +43,15 @@ class RunEvent:
     application_id, job: whose run it is.
     run_id: 32 hexadecimal digits, the same for all attempts of a run, in
         every process.
-    scheduled: the instant the schedule names; due: with the job's offset.
+    scheduled: the instant the schedule names; due: with the job's offset,
+        where a worker knows it.
         Both, as `at` and `until`, are aware, in the time zone of the job.
     at: when it happened.
     attempt: from 1; 0 where there was none.
     outcome: one of `cronsched.ledger.OUTCOMES`; None while it goes on.
     took: seconds that the attempt took, as far as the teller knows.
     lateness: seconds after `due` that the job was called ('executing',
-        'executed') or sent ('sent').
+        'executed') or sent ('sent'); None where that is not known.
     status: of the answer, in HTTP.
     error: what went wrong, in at most a KiB.
     missed: how many scheduled times it stands for, from `scheduled` to

@@ -62,16 +62,21 @@ def ended(
 
 def _tell(kind: events.Kind, execution: Execution, **said: Any) -> None:
     now, due, run = clock.now(), _due(execution), execution.run
-    begun = now - said.get('took', 0.0)
+    if _offset(execution) is not None:
+        said['lateness'] = max(now - said.get('took', 0.0) - due, 0.0)
     listeners.tell(events.make(
         kind, run.application_id, execution.job, int(run.scheduled.timestamp()),
-        due=due, at=now, attempt=run.attempt, lateness=max(begun - due, 0.0), **said))
+        due=due, at=now, attempt=run.attempt, **said))
 
 
 def _due(execution: Execution) -> float:
-    offset = 0.0 if execution.claim is None else execution.claim.offset
     at: float = execution.run.scheduled.timestamp()
-    return at + offset
+    return at + (_offset(execution) or 0.0)
+
+
+def _offset(execution: Execution) -> float | None:
+    """None where the ledger does not say it."""
+    return None if execution.claim is None else execution.claim.offset
 
 
 def _fields(execution: Execution) -> dict[str, Any]:
