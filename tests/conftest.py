@@ -15,7 +15,8 @@ def own_directories(
 ) -> Iterator[Path]:
     """No test sees the state of another, or of whoever runs the tests; and no
     scheduler outlives its test."""
-    for variable in ('STATE_DIRECTORY', 'RUNTIME_DIRECTORY'):
+    # A runner of several processes sets COLUMNS, and what is printed would fit that.
+    for variable in ('STATE_DIRECTORY', 'RUNTIME_DIRECTORY', 'COLUMNS'):
         monkeypatch.delenv(variable, raising=False)
     for variable, name in (('XDG_STATE_HOME', 'state'), ('XDG_RUNTIME_DIR', 'run')):
         directory = tmp_path / name
