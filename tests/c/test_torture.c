@@ -221,8 +221,8 @@ static void await_end(struct story *story)
     struct cs_event event;
     int tries;
 
-    /* Longer than a connection may take: a transfer that libcurl had no
-     * memory for may wait for that to be over. */
+    /* Longer than a connection may take, and shorter than a sleep of which
+     * nobody is woken. */
     for (tries = 0; tries < 3000 && !story->ended; tries++) {
         if (tries == 1)
             cs_mem_fail_after(-1);

@@ -158,14 +158,20 @@ static void fail(struct cs_sched *sched, const struct cs_attempt *attempt,
     cs_sched_leave(sched);
 }
 
-static void submit_all(struct cs_sched *sched)
+/* False when one of them failed: what follows of that is not in the plan of
+ * the sleep. */
+static bool submit_all(struct cs_sched *sched)
 {
     struct cs_error error;
+    bool all = true;
     size_t i;
 
     for (i = 0; i < sched->loop.taken; i++)
-        if (submit(sched, &sched->loop.attempts[i], &error) != CS_OK)
+        if (submit(sched, &sched->loop.attempts[i], &error) != CS_OK) {
             fail(sched, &sched->loop.attempts[i], &error);
+            all = false;
+        }
+    return all;
 }
 
 /* Make runs of what is due, and take what may be sent. True when more is
@@ -296,7 +302,8 @@ void cs_loop_run(struct cs_sched *sched)
     int sleep_ms;
 
     while (turn(sched, &sleep_ms, &wake)) {
-        submit_all(sched);
+        if (!submit_all(sched))
+            sleep_ms = 0;
         set_alarm(&sched->loop, wake);
         if (cs_http_poll(sched->http, sched->loop.alarm.fd, sleep_ms)
             != CS_OK)
