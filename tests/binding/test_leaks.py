@@ -13,6 +13,7 @@ from receiver import receiver
 from cronsched import Schedule, parse_cron, seeded_offset
 from cronsched._cronsched import Scheduler, Zone, run_id, set_zone_resolver, sign_headers
 from cronsched.morepath import CronApp
+from cronsched.scheduler import telling
 from cronsched.testing import VirtualClock
 
 KIB = 1024
@@ -119,6 +120,12 @@ def test_a_million_runs_leave_nothing():
     check_runs(1_000_000)
 
 
+@pytest.fixture
+def few_are_kept(monkeypatch):
+    """Of the runs whose end was told the last ones are known, on purpose."""
+    monkeypatch.setattr(telling, 'MOST_TOLD', 10)
+
+
 def check_application(days):
     """All the way: WSGI, signature, claim, end."""
 
@@ -147,13 +154,13 @@ def check_application(days):
     assert size < 512 * KIB
 
 
-def test_runs_of_an_application_leave_nothing(caplog):
+def test_runs_of_an_application_leave_nothing(caplog, few_are_kept):
     caplog.set_level('CRITICAL', 'cronsched')
     check_application(60)
 
 
 @pytest.mark.soak
-def test_years_of_an_application_leave_nothing(caplog):
+def test_years_of_an_application_leave_nothing(caplog, few_are_kept):
     caplog.set_level('CRITICAL', 'cronsched')
     check_application(2000)
 

@@ -107,7 +107,7 @@ def test_it_starts_and_runs_without_a_visitor(row: Row, tmp_path: Path) -> None:
         pytest.importorskip(row.needs)
     with fleet(tmp_path, command_for(row, free_port()), **row.environment) as running:
         running.first_tick()
-        first = running.owners()[0]
+        first = wait_for(running.owners)[0]   # it is told while it runs
         assert (first[1] == running.pid) is row.itself
         armed = float(running.lines('imports')[0][0])
         assert 'ERROR' not in running.log()

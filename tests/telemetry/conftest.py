@@ -9,7 +9,7 @@ from telemetry_stage import Stage
 from cronsched.base import clock
 from cronsched.ledger import open_ledger
 from cronsched.scheduler import process as scheduler
-from cronsched.telemetry import listeners
+from cronsched.telemetry import around, listeners
 
 
 @pytest.fixture
@@ -41,6 +41,7 @@ def stage(make_stage):
 def nobody_listens():
     yield
     listeners._listeners = ()
+    around._failed.clear()
 
 
 @pytest.fixture
