@@ -150,8 +150,9 @@ def test_the_zone_is_that_of_the_job_or_of_the_application():
     cron.add(print, name='a', hour=8, minute=0, **{'timezone': 'UTC'})
     cron.job('0 8 * * *', name='b')(print)
     cron.job('0 8 * * *', name='c', timezone='Europe/Zurich')(print)
+    cron.add(print, name='d', expression='0 8 * * *')
     assert [str(job.timezone) for job in cron.jobs.values()] == [
-        'UTC', 'Asia/Tokyo', 'Europe/Zurich']
+        'UTC', 'Asia/Tokyo', 'Europe/Zurich', 'Asia/Tokyo']
     with pytest.raises(OptionError, match='timezone is missing'):
         Cron('shop').job('0 8 * * *')(nothing)
 

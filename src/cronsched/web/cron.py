@@ -115,10 +115,9 @@ class Cron:
         it is returned unchanged. The options are those of
         `cronsched.jobs.job.Job`. Raises `CronError` for what could not run."""
         functions.check_parentheses(expression, '@cron.job')
-        zone = self.timezone if timezone is None else timezone
         given = dict(
             options, expression=expression, hour=hour, minute=minute, once=once,
-            timezone=NOT_GIVEN if zone is None else zone,
+            timezone=timezone,
         )
 
         def register(function: Function) -> Function:
@@ -129,6 +128,8 @@ class Cron:
 
     def add(self, function: Callable[..., Any], **options: Any) -> Job:
         """What the decorator does, for functions that are not decorated."""
+        if options.get('timezone') is None:
+            options['timezone'] = NOT_GIVEN if self.timezone is None else self.timezone
         job = make_job(
             function, loop=self.has_loop is not False, arguments=self.arguments, **options
         )
