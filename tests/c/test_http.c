@@ -263,7 +263,7 @@ static void test_plain_http_where_tls_is_wanted_is_not_connected(void)
     snprintf(url, sizeof url, "https://127.0.0.1:%d/", server.port);
     snprintf(start, sizeof start, "no TLS connection with 127.0.0.1:%d: ",
              server.port);
-    request.timeout_ms = 1000;
+    request.timeout_ms = 20000;
     answer = send_it(http, &request);
     CHECK_INT(answer.error, CS_HTTP_NOT_CONNECTED);
     CHECK(strncmp(answer.reason, start, strlen(start)) == 0);
