@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from servers import get, wait_for
+from servers import free_port, get, wait_for
 
 BIN = Path(sys.executable).parent
 # A loaded machine is slow; nothing takes this long unless it fails.
@@ -88,14 +88,6 @@ def kill_session(process) -> None:
 def environment(**more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name != 'CRONSCHED_ENABLED'}
     return {**kept, 'PYTHONUNBUFFERED': '1', 'PYTHONWARNINGS': WARNINGS, **more}
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

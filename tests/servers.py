@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -15,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from waitress import create_server
 
 # A loaded machine is slow; nothing waits this long unless it fails.
@@ -30,6 +32,20 @@ server = create_server(app, host='127.0.0.1', port={port})
 print(server.effective_port, flush=True)
 server.run()
 """
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return int(probe.getsockname()[1])
+
+
+def command_of(server: str) -> str:
+    """The path of a server's command; skips where it is not installed."""
+    path = Path(sys.executable).parent / server
+    if not path.exists():
+        pytest.skip(f'{server} is not installed')
+    return str(path)
 
 
 @contextmanager

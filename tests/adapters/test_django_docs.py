@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 import pytest
-from example_server import BIN, PATIENCE, Server, environment, free_port
+from example_server import BIN, PATIENCE, Server, environment
 from pages import ROOT, blocks_of
-from servers import wait_for
+from servers import free_port, wait_for
 
 PAGE = ROOT / 'docs' / 'django.md'
 BLOCKS = blocks_of(PAGE)

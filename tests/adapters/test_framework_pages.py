@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from example_server import BIN, PATIENCE, environment, free_port, serving
+from example_server import BIN, PATIENCE, environment, serving
 from pages import ROOT, blocks_of
 from pyramid.config import Configurator
-from servers import wait_for
+from servers import free_port, wait_for
 
 DOCS = ROOT / 'docs'
 COMMANDS = {

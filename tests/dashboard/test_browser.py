@@ -306,7 +306,7 @@ http {{
 
 @contextmanager
 def nginx(url: str, directory: Path) -> Iterator[str]:
-    from example_server import free_port
+    from servers import free_port
 
     if NGINX is None and not IN_CI:
         pytest.skip('there is no nginx: tools/system-packages.sh --browser')

@@ -19,8 +19,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-from servers import wait_for
+from servers import command_of, wait_for
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -113,22 +112,6 @@ def is_forked(pid: int) -> bool:
         return mine == Path(f'/proc/{parent}/cmdline').read_bytes()
     except OSError:
         return False
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return int(probe.getsockname()[1])
-
-
-def command_of(server: str) -> str:
-    """The path of a server's command; skips where it is not installed."""
-    path = BIN / server
-    if not path.exists():
-        pytest.skip(f'{server} is not installed')
-    return str(path)
 
 
 @contextmanager

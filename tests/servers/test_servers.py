@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from fleet import Fleet, fleet, free_port
-from servers import get, wait_for
+from fleet import Fleet, fleet
+from servers import free_port, get, wait_for
 
 # A job of each second keeps its connection, and so a worker, busy for ever.
 GUNICORN = ['gunicorn', '--no-control-socket', '--log-level', 'warning', '--graceful-timeout', '2']

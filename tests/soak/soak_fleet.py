@@ -7,7 +7,6 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,8 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import pytest
-from servers import PATIENCE, get, wait_for
+from servers import PATIENCE, command_of, free_port, get, wait_for
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
@@ -33,20 +31,6 @@ EACH_SECOND = {
 OWNED = re.compile(
     r'([0-9.]+) ([0-9]+) INFO (?:Started cronjob thread for |\d+ jobs? of soak at )'
 )
-
-
-def command_of(server: str) -> str:
-    """The path of a server's command; skips where it is not installed."""
-    path = Path(sys.executable).parent / server
-    if not path.exists():
-        pytest.skip(f'{server} is not installed')
-    return str(path)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return int(probe.getsockname()[1])
 
 
 class Fleet:

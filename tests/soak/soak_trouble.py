@@ -48,8 +48,8 @@ class Trouble:
         kinds = self.chance.sample(self.kinds, len(self.kinds))
         while time.monotonic() < end:
             kind = kinds.pop() if kinds else self.chance.choice(self.kinds)
-            self.made[kind.__name__] += 1
-            kind()
+            if kind() is not False:
+                self.made[kind.__name__] += 1
             self.rest(self.chance.uniform(0.5, 3.0))
         self.rest(0.0, all_of_them=True)
 
@@ -68,15 +68,17 @@ class Trouble:
     def kill_anybody(self) -> None:
         self.fleet.kill_anybody(self.chance)
 
-    def stop(self) -> None:
-        """One process stands still, be it the owner or one that executes."""
+    def stop(self) -> bool:
+        """One process stands still, be it the owner or one that executes;
+        False where somebody has to go on serving."""
         moving = until(self.fleet.contenders) - self.still.keys()
-        if len(self.still) >= 2 or not moving:   # somebody has to serve
-            return
+        if len(self.still) >= 2 or not moving:
+            return False
         pid = self.chance.choice(sorted(moving))
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGSTOP)
             self.still[pid] = time.monotonic() + self.stopped
+        return True
 
     def reload(self) -> None:
         self.fleet.tell(signal.SIGHUP)
