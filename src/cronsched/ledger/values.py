@@ -38,6 +38,12 @@ class LedgerError(CronError):
     passing = False
 
 
+def check_outcome(outcome: str) -> None:
+    """Raises `LedgerError` for what a run cannot end as."""
+    if outcome not in OUTCOMES:
+        raise LedgerError(f'{outcome!r} is not an outcome: there are {", ".join(OUTCOMES)}')
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One (application id, job, scheduled)."""

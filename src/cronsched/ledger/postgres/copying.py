@@ -16,11 +16,11 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from cronsched.base.pieces import pieces
 from cronsched.ledger.postgres import schema
 from cronsched.ledger.postgres.connections import Source, disconnect, execute
 from cronsched.ledger.postgres.records import storable
@@ -89,7 +89,7 @@ def _check_stopped(path: Path) -> None:
 
 def _copy(connection: Any, table: str, rows: Iterable[sqlite3.Row]) -> int:
     added = 0
-    for piece in _pieces(rows):
+    for piece in pieces(rows, AT_ONCE):
         told = [_converted(table, dict(row)) for row in piece]
         columns = [name for name in told[0] if name not in NAMES] if table in OF_JOBS else (
             list(told[0]))
@@ -124,9 +124,3 @@ def _converted(table: str, row: dict[str, Any]) -> dict[str, Any]:
         row['taken'] = row['token'] if row['taken'] else None
     return {name: storable(value) if isinstance(value, str) else value
             for name, value in row.items()}
-
-
-def _pieces(rows: Iterable[sqlite3.Row]) -> Iterator[list[sqlite3.Row]]:
-    rest = iter(rows)
-    while piece := list(islice(rest, AT_ONCE)):
-        yield piece

@@ -22,6 +22,7 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Any, Final, Literal
 
+from cronsched.base.pieces import pieces
 from cronsched.ledger.postgres.again import Lately
 from cronsched.ledger.postgres.attention import Attention
 from cronsched.ledger.postgres.connections import Source
@@ -29,15 +30,15 @@ from cronsched.ledger.postgres.looking import looked_at
 from cronsched.ledger.postgres.members import PostgresSeats
 from cronsched.ledger.postgres.records import storable
 from cronsched.ledger.postgres.session import NoAnswer, Session
-from cronsched.ledger.postgres.writing import Writing, pieces
+from cronsched.ledger.postgres.writing import Writing
 from cronsched.ledger.process import Process
 from cronsched.ledger.values import (
-    OUTCOMES,
     Claim,
     Executing,
     LedgerError,
     Missed,
     Run,
+    check_outcome,
 )
 
 __all__ = ['PostgresLedger']
@@ -146,7 +147,7 @@ class PostgresLedger(Writing):
     def finish(
         self, claim: Claim, outcome: str, *, took: float, detail: str | None = None,
     ) -> None:
-        _check(outcome)
+        check_outcome(outcome)
         if not claim.granted:
             raise LedgerError(f'{claim.run} was not granted, so it cannot be finished')
         detail = storable(detail)
@@ -171,7 +172,7 @@ class PostgresLedger(Writing):
         retry_at: float | None = None,
         attempts_left: int = 0,
     ) -> Executing | None:
-        _check(outcome)
+        check_outcome(outcome)
         self._write_kept()
         values = (
             run.application_id, run.job, run.scheduled, outcome, at, attempt, until, count,
@@ -300,8 +301,3 @@ class PostgresLedger(Writing):
 def _token() -> int:
     """Of one claim, or request: 64 random bits, as PostgreSQL's bigint."""
     return int.from_bytes(secrets.token_bytes(8), 'big', signed=True)
-
-
-def _check(outcome: str) -> None:
-    if outcome not in OUTCOMES:
-        raise LedgerError(f'{outcome!r} is not an outcome: there are {", ".join(OUTCOMES)}')

@@ -4,15 +4,15 @@ Each method calls one function of the database."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Final
 
+from cronsched.base.pieces import pieces
 from cronsched.ledger.postgres.reading import Reading
 from cronsched.ledger.postgres.records import declaration, storable
 from cronsched.ledger.values import Declared, Due, Owner, Plan, Seen
 
-__all__ = ['Writing', 'pieces']
+__all__ = ['Writing']
 
 SEEN_AT_ONCE: Final = 500
 
@@ -60,10 +60,3 @@ class Writing(Reading):
 
     def resume(self, application_id: str | None, job: str) -> None:
         self._write('SELECT cronsched.resume_v1(%s, %s)', (application_id, job))
-
-
-def pieces(every: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """In lists of at most so many."""
-    rest = iter(every)
-    while piece := list(islice(rest, size)):
-        yield piece

@@ -14,21 +14,20 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from cronsched.base import clock
+from cronsched.base.pieces import pieces
 from cronsched.ledger.sqlite import claims, ends, executions, history, members, records
 from cronsched.ledger.sqlite import owners as ownership
 from cronsched.ledger.sqlite.looking import LookingStore
 from cronsched.ledger.sqlite.reading import Reading
 from cronsched.ledger.sqlite.store import Store
 from cronsched.ledger.values import (
-    OUTCOMES,
     Claim,
     Declared,
     Due,
@@ -40,6 +39,7 @@ from cronsched.ledger.values import (
     Plan,
     Run,
     Seen,
+    check_outcome,
 )
 
 __all__ = ['SQLiteLedger']
@@ -118,7 +118,7 @@ class SQLiteLedger(Reading):
     def finish(
         self, claim: Claim, outcome: str, *, took: float, detail: str | None = None,
     ) -> None:
-        _check(outcome)
+        check_outcome(outcome)
         if not claim.granted:
             raise LedgerError(f'{claim.run} was not granted, so it cannot be finished')
         self._own_kept().append((claim, outcome, took, detail))
@@ -144,14 +144,14 @@ class SQLiteLedger(Reading):
         retry_at: float | None = None,
         attempts_left: int = 0,
     ) -> Executing | None:
-        _check(outcome)
+        check_outcome(outcome)
         self._write_kept()
         with self._store.write() as connection:
             return ends.record(connection, self._store.presence, ends.End(
                 run, outcome, at, attempt, until, count, status, detail, retry_at, attempts_left))
 
     def miss(self, missed: Iterable[Missed], at: float) -> None:
-        for piece in _pieces(missed, MISSED_AT_ONCE):
+        for piece in pieces(missed, MISSED_AT_ONCE):
             with self._store.write() as connection:
                 for each in ends.miss(connection, piece, at):
                     ends.record(connection, self._store.presence, ends.End(
@@ -278,14 +278,3 @@ class SQLiteLedger(Reading):
 
 def _at(now: float | None) -> float:
     return clock.now() if now is None else now
-
-
-def _pieces(every: Iterable[Missed], size: int) -> Iterator[list[Missed]]:
-    rest = iter(every)
-    while piece := list(islice(rest, size)):
-        yield piece
-
-
-def _check(outcome: str) -> None:
-    if outcome not in OUTCOMES:
-        raise LedgerError(f'{outcome!r} is not an outcome: there are {", ".join(OUTCOMES)}')

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from cronsched.base import clock
+from cronsched.base.pieces import pieces
 from cronsched.ledger.seats import Member
 from cronsched.ledger.sqlite import (
     executions,
@@ -73,7 +73,7 @@ class Reading:
     ) -> Mapping[str, Sequence[PastJob]]:
         found: dict[str, list[PastJob]] = {}
         latest = clock.now() + TRUSTED_AHEAD
-        for ids in _pieces(at, IDS):
+        for ids in pieces(at, IDS):
             with self._store.read() as connection:
                 found |= past(connection, {each: at[each] for each in ids}, reach, latest)
         return found
@@ -173,9 +173,3 @@ class Reading:
     def pauses(self) -> list[Pause]:
         with self._store.read() as connection:
             return records.pauses(connection)
-
-
-def _pieces(every: Collection[str], size: int) -> Iterator[list[str]]:
-    rest = iter(every)
-    while piece := list(itertools.islice(rest, size)):
-        yield piece
