@@ -142,6 +142,15 @@ class Server:
         finally:
             disconnect(connection)
 
+    def reload(self) -> None:
+        """Reads its settings again; returns once each connection has been told."""
+        loaded = self.sql('SELECT pg_conf_load_time()')
+        self.sql('SELECT pg_reload_conf()')     # only asks for it
+        end = time.monotonic() + PATIENCE
+        while self.sql('SELECT pg_conf_load_time()') == loaded:
+            assert time.monotonic() < end, 'the settings were not read again'
+            time.sleep(0.01)
+
     def empty_database(self) -> str:
         """The URL of a new database, without the schema."""
         name = f'test_{next(self._numbers)}'

@@ -65,7 +65,7 @@ class Primary(postgres.Server):
         super().__init__(listen_addresses=address, wal_keep_size='64MB', **settings)
         with open(f'{self.data}/pg_hba.conf', 'a', encoding='ascii') as rules:
             rules.write('host all all 10.0.0.0/8 trust\nhost replication all 10.0.0.0/8 trust\n')
-        self.sql('SELECT pg_reload_conf()')
+        self.reload()
 
     def tell(self, number: int, *, children: bool = False) -> None:
         for pid in [self.pid, *(self.children() if children else [])]:

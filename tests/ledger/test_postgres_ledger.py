@@ -222,7 +222,7 @@ def test_a_server_that_became_a_standby_is_down(
 ) -> None:
     claim = ledger.claim(run(0), overlap='allow')
     server.sql('ALTER SYSTEM SET default_transaction_read_only = on')
-    server.sql('SELECT pg_reload_conf()')
+    server.reload()
     try:
         with pytest.raises(LedgerError, match=r'is read-only.*target_session_attrs=read-write'):
             ledger.claim(run(1), overlap='allow')
@@ -230,7 +230,7 @@ def test_a_server_that_became_a_standby_is_down(
         assert state_of(ledger, run(0)) == 'running'
     finally:
         server.sql('ALTER SYSTEM RESET default_transaction_read_only')
-        server.sql('SELECT pg_reload_conf()')
+        server.reload()
     assert ledger.claim(run(1), overlap='allow').granted
     assert state_of(ledger, run(0)) == 'ok'
 
