@@ -5,10 +5,17 @@
  * busy for both.
  *
  *   BENCH_URL=http://127.0.0.1:8080 bench_http [requests [in flight [rounds]]]
+ *
+ * `bench_http signing` prints the calls per second of one round of the bare
+ * loop that also signs each request (as openssl(3) suggests), which is what
+ * bench/throughput.py has the whole scheduler beside.
  */
 #include <curl/curl.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdbool.h>
 #include <string.h>
+#include <time.h>
 
 #include "bench.h"
 #include "core/http/http.h"
@@ -29,7 +36,7 @@ static const char *const HEADERS[] = {
 struct work {
     char (*urls)[URL_SIZE];
     size_t requests, in_flight;
-    bool reuse;
+    bool reuse, sign;
 };
 
 static void die(const char *what)
@@ -106,11 +113,54 @@ static CURL *new_easy(const struct work *work, struct curl_slist *headers)
     return easy;
 }
 
-static void send_next(CURLM *multi, CURL *easy, const char *url)
+/* Standard Webhooks: base64 of the HMAC-SHA-256 of "id.timestamp.body". */
+static struct curl_slist *signed_headers(size_t index)
 {
-    curl_easy_setopt(easy, CURLOPT_URL, url);
+    static const unsigned char key[32];
+    unsigned char mac[32];
+    unsigned size = sizeof mac;
+    char id[64], signature[64], line[128], text[192];
+    long long now = (long long)time(NULL);
+    struct curl_slist *headers = curl_slist_append(NULL, HEADERS[0]);
+
+    snprintf(id, sizeof id, "msg_%zu", index);
+    snprintf(text, sizeof text, "%s.%lld.", id, now);
+    HMAC(EVP_sha256(), key, sizeof key, (unsigned char *)text, strlen(text),
+         mac, &size);
+    EVP_EncodeBlock((unsigned char *)signature, mac, (int)size);
+    snprintf(line, sizeof line, "webhook-id: %s", id);
+    headers = curl_slist_append(headers, line);
+    snprintf(line, sizeof line, "webhook-timestamp: %lld", now);
+    headers = curl_slist_append(headers, line);
+    snprintf(line, sizeof line, "webhook-signature: v1,%s", signature);
+    headers = curl_slist_append(headers, line);
+    headers = curl_slist_append(headers, HEADERS[4]);
+    return curl_slist_append(headers, HEADERS[5]);
+}
+
+static void send_next(CURLM *multi, CURL *easy, const struct work *work,
+                      size_t index)
+{
+    if (work->sign) {
+        struct curl_slist *headers = signed_headers(index), *last = NULL;
+
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &last);
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+        curl_easy_setopt(easy, CURLOPT_PRIVATE, headers);
+        curl_slist_free_all(last);
+    }
+    curl_easy_setopt(easy, CURLOPT_URL, work->urls[index]);
     if (curl_multi_add_handle(multi, easy))
         die("add");
+}
+
+static void free_easy(CURL *easy)
+{
+    struct curl_slist *headers = NULL;
+
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &headers);
+    curl_easy_cleanup(easy);
+    curl_slist_free_all(headers);
 }
 
 /* One turn; how many requests it ended. */
@@ -132,7 +182,7 @@ static size_t turn(CURLM *multi, const struct work *work, size_t *sent)
             die(curl_easy_strerror(message->data.result));
         curl_multi_remove_handle(multi, easy);
         if (*sent < work->requests)
-            send_next(multi, easy, work->urls[(*sent)++]);
+            send_next(multi, easy, work, (*sent)++);
     }
     return done;
 }
@@ -151,12 +201,12 @@ static double run_bare(const struct work *work)
     for (size_t i = 0; i < handles; i++) {
         easy[i] = new_easy(work, headers);
         if (sent < work->requests)
-            send_next(multi, easy[i], work->urls[sent++]);
+            send_next(multi, easy[i], work, sent++);
     }
     while (done < work->requests)
         done += turn(multi, work, &sent);
     for (size_t i = 0; i < handles; i++)
-        curl_easy_cleanup(easy[i]);
+        free_easy(easy[i]);
     curl_multi_cleanup(multi);
     curl_slist_free_all(headers);
     free(easy);
@@ -198,6 +248,10 @@ static void compare(const struct work *work, int rounds)
 int main(int count, char **words)
 {
     const char *base = getenv("BENCH_URL");
+    bool signing = count > 1 && strcmp(words[1], "signing") == 0;
+
+    if (signing)
+        count--, words++;
     struct work work = {
         .requests = count > 1 ? (size_t)atol(words[1]) : 20000,
         .in_flight = count > 2 ? (size_t)atol(words[2]) : 64,
@@ -213,6 +267,12 @@ int main(int count, char **words)
     for (size_t i = 0; i < work.requests; i++)
         snprintf(work.urls[i], URL_SIZE, "%s/cronjobs/town-%zu/cleanup-%zu",
                  base, i % 1000, i);
+    work.sign = signing;
+    if (signing) {
+        printf("%.0f\n", run_bare(&work));
+        free(work.urls);
+        return 0;
+    }
     compare(&work, rounds);
     work.reuse = false;
     work.requests /= 4;
