@@ -216,7 +216,8 @@ def test_what_becomes_of_jobs_is_what_would_become_of_them(make):
         assert [(each.outcome, each.attempt) for each in clock.runs] == [('ok', 2)]
         clock.restart(hours=20)
         clock.advance(days=1)
-        assert [each.scheduled.day for each in clock.runs] == [1, 3]
+        assert [(each.scheduled.day, each.outcome) for each in clock.runs] == [
+            (1, 'ok'), (2, 'missed'), (3, 'ok')]
         clock.ledger.pause(None, 'import_orders', at=clock.now.timestamp())
         clock.advance(days=1)
         assert clock.runs[-1].outcome == 'skipped_paused'

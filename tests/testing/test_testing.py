@@ -231,6 +231,18 @@ def test_a_job_runs_once_if_it_says_so():
     assert times(clock) == ['01 08:00']
 
 
+def test_what_was_missed_is_told_however_it_is_found():
+    app = make(({'minute': '*', 'catch_up': 60, 'max_offset': 0}, lambda request: None))()
+    with VirtualClock(app, start=NEW_YEAR) as clock:
+        for pass_by in (clock.restart, clock.suspend, clock.set):
+            clock.runs.clear()
+            pass_by(seconds=300)
+            clock.advance(seconds=10)
+            missed = [run for run in clock.runs if run.outcome == 'missed']
+            assert missed[-1].until - missed[0].scheduled == timedelta(minutes=missed[0].count - 1)
+            assert sum(run.count for run in clock.runs) == 5, pass_by
+
+
 def test_a_deploy_loses_no_run_within_catch_up():
     app = make(({'hour': 8, 'minute': 0, 'max_offset': 0}, lambda request: None))()
     with VirtualClock(app, start=NEW_YEAR) as clock:
@@ -244,7 +256,8 @@ def test_a_deploy_loses_no_run_within_catch_up():
         clock.restart(hours=2)   # longer than the usual 10 minutes
         clock.advance(days=1)
         states = {f'{row.run.scheduled}': row.state for row in clock.ledger.history()}
-    assert times(clock) == ['01 08:00', '02 08:00', '03 08:00', '05 08:00']
+    assert times(clock) == ['01 08:00', '02 08:00', '03 08:00', '04 08:00', '05 08:00']
+    assert [run.outcome for run in clock.runs] == ['ok', 'ok', 'ok', 'missed', 'ok']
     missed = NEW_YEAR + timedelta(days=3, hours=8)
     assert states[f'{missed.timestamp():.0f}'] == 'missed'
 

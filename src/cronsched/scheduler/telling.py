@@ -10,6 +10,7 @@ answer to its request, the look for lost processes, or the ledger.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from cronsched.jobs.job import Job
@@ -35,10 +36,10 @@ Key = tuple[str, str, int]
 class Telling:
     """See the module. `tell` is used by one thread."""
 
-    #: False where time is virtual: only listeners are told.
-    is_real = True
-
     def __init__(self) -> None:
+        #: Where time is virtual: who is told of each event, besides listeners.
+        #: Monitors and pings are not.
+        self.observer: Callable[[events.RunEvent, Job], None] | None = None
         self._told: dict[Key, None] = {}
         self._sent: dict[Key, None] = {}    # and not ended
         self._policies: dict[tuple[int, Job], tuple[Site, Policy]] = {}
@@ -66,10 +67,11 @@ class Telling:
                 # One that nobody took, as long as it was worth while, or none.
                 said['attempt'] = int(was_sent)
         policy = self._policy(app.site, job)
-        if not (listeners.listens() or policy.monitor or policy.ping):
+        if not (listeners.listens() or policy.monitor or policy.ping or self.observer):
             return
         event = events.make(kind, app.application_id, job, scheduled, due=due, at=at, **said)
-        for action in (self._listeners, self._check_in, self._ping):
+        actions = (self._check_in, self._ping) if self.observer is None else (self._observe,)
+        for action in (self._listeners, *actions):
             try:
                 action(event, job, policy)
             except FAULTS:
@@ -86,8 +88,12 @@ class Telling:
     def _listeners(self, event: events.RunEvent, job: Job, policy: Policy) -> None:
         listeners.tell(event)
 
+    def _observe(self, event: events.RunEvent, job: Job, policy: Policy) -> None:
+        if self.observer is not None:
+            self.observer(event, job)
+
     def _check_in(self, event: events.RunEvent, job: Job, policy: Policy) -> None:
-        if policy.monitor is None or not self.is_real:
+        if policy.monitor is None:
             return
         if self._checkins is None:
             from cronsched.telemetry.checkins import Checkins
@@ -96,7 +102,7 @@ class Telling:
         self._checkins.tell(event, job, policy)
 
     def _ping(self, event: events.RunEvent, job: Job, policy: Policy) -> None:
-        if policy.ping is None or not self.is_real:
+        if policy.ping is None:
             return
         if self._pings is None:
             from cronsched.telemetry.ping import Pings

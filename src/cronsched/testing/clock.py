@@ -14,6 +14,7 @@ from cronsched.errors import SchedulerError
 from cronsched.jobs.job import Job
 from cronsched.ledger import Ledger
 from cronsched.scheduler import process as scheduler
+from cronsched.telemetry.events import RunEvent
 from cronsched.testing.running import epoch_of, run_in
 from cronsched.testing.target import DJANGO, Answer, Target
 from cronsched.testing.targets import target_of
@@ -87,7 +88,7 @@ class VirtualClock:
         self._place.close()
         self._target.end()
         self._running = service = VirtualService(
-            self._target.settings, self._deliverer, self._observe, start=at
+            self._target.settings, self._deliverer, self._observe, self._hear, start=at
         )
         self._place.enter_context(clock.in_place(lambda: service.now))
         self._place.enter_context(scheduler.in_place(service))
@@ -150,7 +151,7 @@ class VirtualClock:
             return run_in(self._target, job, path or self.paths[0])
 
     def _observe(self, event: Event, answer: Answer | None) -> None:
-        if event.kind not in ('ended', 'skipped', 'missed') or event.retry_at:
+        if event.kind not in ('ended', 'skipped') or event.retry_at:
             return
         job = self._service.jobs[event.job]
         answer = answer if event.kind == 'ended' else None
@@ -161,11 +162,16 @@ class VirtualClock:
             at=_local(job, event.at),
             outcome=event.outcome or event.kind,
             attempt=max(event.attempt, 1),
-            until=_local(job, event.until) if event.kind == 'missed' else None,
-            count=max(event.count, 1),
             response=answer.response if answer else None,
             error=answer.error if answer else None,
         ))
+
+    def _hear(self, event: RunEvent, job: Job) -> None:
+        # Most of them are found in the ledger, after a restart.
+        if event.kind == 'ended' and event.outcome == 'missed':
+            self.runs.append(VirtualRun(
+                event.application_id, job.name, event.scheduled, event.at, 'missed',
+                until=event.until, count=event.missed))
 
 
 def _local(job: Job, epoch: float) -> datetime:

@@ -2,7 +2,7 @@
 
 Example::
 
-    service = VirtualService(settings, deliver, observe, start=1_792_000_000.0)
+    service = VirtualService(settings, deliver, observe, hear, start=1_792_000_000.0)
     with clock.in_place(lambda: service.now), scheduler.in_place(service):
         bound.start()
         service.advance_to(service.now + 86_400)
@@ -22,8 +22,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from cronsched._cronsched import Delivery, Event, Scheduler
+from cronsched.jobs.job import Job
 from cronsched.jobs.settings import Settings
 from cronsched.scheduler.process import Service
+from cronsched.telemetry.events import RunEvent
 from cronsched.testing.target import Answer
 from cronsched.web.receive import OUTCOME_HEADER
 
@@ -89,13 +91,15 @@ class Deliverer:
 
 class VirtualService(Service):
     """See the module. `observe` hears each event, and what was answered to
-    the attempt it is about."""
+    the attempt it is about; `hear` what the reporter tells, also of the runs
+    that it finds in the ledger."""
 
     def __init__(
         self,
         settings: Settings,
         deliver: Callable[[Delivery, float], Answer],
         observe: Callable[[Event, Answer | None], None],
+        hear: Callable[[RunEvent, Job], None],
         *,
         start: float,
     ) -> None:
@@ -109,7 +113,7 @@ class VirtualService(Service):
             max_per_application=settings.max_per_application,
             manual=self._now_ns / NS,
         ))
-        self.telling.is_real = False
+        self.telling.observer = hear
 
     @property
     def now(self) -> float:
