@@ -28,6 +28,7 @@ from cronsched.jobs.settings import NAMES
 from cronsched.starlette import Cron as StarletteCron
 from cronsched.testing.asgi import AsgiTarget
 from cronsched.testing.wsgi import WsgiTarget
+from cronsched.web import facts, knock
 from cronsched.web.diagnosis import WORDS, diagnose, words
 from cronsched.web.host import Diagnosis
 from cronsched.web.knocking import APPLICATION_HEADER, sign_knock
@@ -262,6 +263,20 @@ def test_they_are_written_as_the_framework_writes_them(framework, kind):
     """Where there is a file of settings, nothing is a keyword."""
     told = HOSTS[framework]().told(Diagnosis(kind, ADDRESS, 400))
     assert settings_in(told, WRITTEN[framework])
+
+
+@pytest.mark.parametrize(('framework', 'told'), [
+    ('flask', 'CRONSCHED_BASE_URL'), ('pyramid', 'write cronsched.base_url = http'),
+    ('starlette', "write base_url='http"), ('cron', "write base_url='http"),
+])
+def test_a_server_that_is_not_known_is_told_of_in_its_words(
+    framework, told, monkeypatch, caplog,
+):
+    monkeypatch.setenv('CRONSCHED_ENABLED', 'yes')
+    monkeypatch.setattr(facts, 'server', lambda: None)
+    assert knock.visit(HOSTS[framework]())
+    (record,) = [each for each in caplog.records if 'reached is not known' in each.message]
+    assert told in record.message
 
 
 @pytest.mark.parametrize('kind', ['login', 'refused'])

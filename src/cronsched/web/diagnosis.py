@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 from cronsched.base.text import printable
 from cronsched.web.host import Diagnosis
 
-__all__ = ['diagnose', 'words']
+__all__ = ['WORDS', 'diagnose', 'words']
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 LOGIN: Final = ('login', 'signin', 'sign-in', 'auth', 'sso')

@@ -8,7 +8,8 @@ Example::
 
 A knock is an HTTP request, and a server that expects another protocol may die
 of it (a mod_wsgi daemon does). So only those are knocked at that are known to
-speak HTTP on their sockets. Elsewhere the jobs start with the first visitor.
+speak HTTP on their sockets. Elsewhere the jobs start with the first visitor,
+once `base_url` says where.
 """
 
 from __future__ import annotations

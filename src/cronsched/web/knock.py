@@ -32,8 +32,8 @@ from cronsched.jobs.settings import Settings
 from cronsched.scheduler import forks, process, uwsgi
 from cronsched.web import facts, start
 from cronsched.web.address import address_of, header_lines, name_headers, paths
-from cronsched.web.diagnosis import diagnose, words
-from cronsched.web.host import KNOCK, OUTCOME_HEADER, Answered, Host
+from cronsched.web.diagnosis import WORDS, diagnose, words
+from cronsched.web.host import KNOCK, OUTCOME_HEADER, Answered, Diagnosis, Host
 from cronsched.web.knocking import (
     ADDRESS_HEADER,
     APPLICATION_HEADER,
@@ -215,9 +215,11 @@ def visit(host: Host) -> bool:
     elif facts.server() is not None:
         arm(host)   # after a plain fork() of C, nobody has
     else:
+        # As for a socket that speaks no HTTP: only a setting can say it.
+        told = host.told(Diagnosis('not_http', '')) or WORDS['not_http'][1]
         log.error(
-            'the jobs of %s are not started: where this server is reached is not known: '
-            "write base_url='http://127.0.0.1:8000'", host.application_id,
+            'the jobs of %s are not started: where this server is reached is not known: %s',
+            host.application_id, told,
         )
     return True
 
