@@ -12,9 +12,8 @@ started before is started again, in the test's scheduler.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from morepath.publish import resolve_model
@@ -22,11 +21,9 @@ from morepath.publish import resolve_model
 from cronsched.errors import SchedulerError
 from cronsched.morepath.blank import blank_at
 from cronsched.scheduler.site import forget_ledger
-from cronsched.testing.target import ANYWHERE, settings_for
+from cronsched.testing.target import ANYWHERE, lend_all, settings_for
 
 __all__ = ['base_of', 'isolated', 'reach', 'registries_of']
-
-_isolated: set[int] = set()   # the ids of registries
 
 
 class StartsNothing(dict[str, Any]):
@@ -47,17 +44,10 @@ def registries_of(app: Any) -> list[Any]:
     return [registry for registry in found if hasattr(registry, 'settings')]
 
 
-@contextmanager
-def isolated(app: Any) -> Iterator[None]:
+def isolated(app: Any) -> AbstractContextManager[None]:
     """See the module. Nothing changes where it is already. Raises
     `SchedulerError` when the real scheduler calls its jobs."""
-    fresh = [each for each in registries_of(app) if id(each) not in _isolated]
-    with ExitStack() as stack:
-        if fresh:
-            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix='cronsched-'))
-        for registry in fresh:
-            stack.enter_context(_lend(registry, directory))
-        yield
+    return lend_all(registries_of(app), _lend)
 
 
 @contextmanager
@@ -72,11 +62,9 @@ def _lend(registry: Any, directory: str) -> Iterator[None]:
     registry.settings = settings = settings_for(registry.settings, directory)
     vars(registry).pop('sites', None)
     registry.cronjob_threads = StartsNothing()
-    _isolated.add(id(registry))
     try:
         yield
     finally:
-        _isolated.discard(id(registry))
         forget_ledger(settings)
         vars(registry).clear()
         vars(registry).update(before)

@@ -10,23 +10,20 @@ Secret, ledger and leases of the application are not touched.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 from wsgiref.headers import Headers
 
 from cronsched.errors import SchedulerError
 from cronsched.scheduler.site import forget_ledger
-from cronsched.testing.target import ANYWHERE, Found, settings_for
+from cronsched.testing.target import ANYWHERE, Found, lend_all, settings_for
 from cronsched.web import start
 from cronsched.web.address import name_headers
 from cronsched.web.cron import Cron
 
 __all__ = ['Response', 'base_of', 'found', 'lent', 'name_of']
-
-_lent: set[int] = set()   # the ids of those that are
 
 
 class Response:
@@ -48,17 +45,10 @@ class Response:
         return f'<Response {self.status_code} {self.headers.items()}>'
 
 
-@contextmanager
-def lent(hosts: Iterable[Cron]) -> Iterator[None]:
+def lent(hosts: Iterable[Cron]) -> AbstractContextManager[None]:
     """See the module. Nothing changes for one that is lent already. Raises
     `SchedulerError` when the real scheduler calls its jobs."""
-    fresh = [each for each in hosts if id(each) not in _lent]
-    with ExitStack() as stack:
-        if fresh:
-            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix='cronsched-'))
-        for host in fresh:
-            stack.enter_context(_lend(host, directory))
-        yield
+    return lend_all(hosts, _lend)
 
 
 @contextmanager
@@ -71,11 +61,9 @@ def _lend(host: Cron, directory: str) -> Iterator[None]:
     before = host.settings, host._site
     settings = replace(settings_for(host.settings, directory), enabled=False)
     host.settings, host._site = settings, None
-    _lent.add(id(host))
     try:
         yield
     finally:
-        _lent.discard(id(host))
         forget_ledger(settings)
         host.settings, host._site = before
 

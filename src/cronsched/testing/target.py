@@ -12,16 +12,17 @@ A framework brings one more `Target`, or is found by `cronsched.testing.targets`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from cronsched.base.keys import Secret
 from cronsched.jobs.settings import Settings
 from cronsched.scheduler.site import Site
 
-__all__ = ['ANYWHERE', 'DJANGO', 'Answer', 'Found', 'Target', 'settings_for']
+__all__ = ['ANYWHERE', 'DJANGO', 'Answer', 'Found', 'Target', 'lend_all', 'settings_for']
 
 #: Where a test reaches an application that does not say where it is.
 ANYWHERE: Final = 'http://localhost'
@@ -29,6 +30,10 @@ SECRET: Final = Secret('of no use outside of this test')
 
 #: In place of an application: the Django project of this process.
 DJANGO: Final[Any] = None
+
+T = TypeVar('T')
+
+_lent: set[int] = set()   # the ids of those whose state is elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +91,20 @@ def settings_for(settings: Settings, directory: str) -> Settings:
         state_directory=directory,
         runtime_directory=directory,
     )
+
+
+@contextmanager
+def lend_all(
+    owners: Iterable[T], lend: Callable[[T, str], AbstractContextManager[None]],
+) -> Iterator[None]:
+    """Each within `lend(owner, directory)`, a directory that is gone at the end;
+    nothing changes for one that is lent already."""
+    fresh = [each for each in owners if id(each) not in _lent]
+    with ExitStack() as stack:
+        if fresh:
+            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix='cronsched-'))
+        for each in fresh:
+            stack.enter_context(lend(each, directory))
+            _lent.add(id(each))
+            stack.callback(_lent.discard, id(each))
+        yield
