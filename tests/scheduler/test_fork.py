@@ -265,7 +265,7 @@ def test_the_owner_dies_in_a_fork_storm_and_another_takes_over():
                     bound = bind({base!r})
                     begun = time.monotonic()
                     start(bound)
-                    assert time.monotonic() - begun < 1
+                    assert time.monotonic() - begun < 15   # its child sleeps for thirty
                     finish(bound)
                 ''') == ''
             finally:
