@@ -84,6 +84,7 @@ servers: build
 	@$(BIN)/python -m pytest -m 'servers or not soak' -s -q -p no:cacheprovider tests/servers
 
 soak: build
+	@$(BIN)/python -m pip install -q -e '.[servers]' --no-build-isolation
 	@$(BIN)/python -m pytest -m soak -p no:cacheprovider tests
 
 # Several machines: the model in full, and the laboratory for MINUTES.

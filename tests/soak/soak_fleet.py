@@ -28,6 +28,9 @@ EACH_SECOND = {
     'expression': '* * * * * *', 'coalesce': False, 'overlap': 'allow', 'timeout': 20,
 }
 
+# How a server takes the application; the others take Morepath's.
+MOUNTS = {'uwsgi': 'wsgi', 'uvicorn': 'asgi'}
+
 OWNED = re.compile(
     r'([0-9.]+) ([0-9]+) INFO (?:Started cronjob thread for |\d+ jobs? of soak at )'
 )

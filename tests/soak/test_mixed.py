@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from soak_fleet import EACH_SECOND, SLOW_START, Fleet, fleet, until
+from soak_fleet import EACH_SECOND, MOUNTS, SLOW_START, Fleet, fleet, until
 from soak_outcomes import executions_of, faults
 from soak_proof import executions
 from soak_trouble import Trouble
@@ -30,7 +30,6 @@ JOBS = {
     'late': EACH_SECOND | {'expression': '*/10 * * * * *', 'timeout': 1},
 }
 SECONDS = float(os.environ.get('SOAK_SECONDS', '600'))
-MOUNTS = {'uwsgi': 'wsgi', 'uvicorn': 'asgi'}
 
 
 def suffer(

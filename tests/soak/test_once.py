@@ -12,14 +12,16 @@ import time
 from pathlib import Path
 
 import pytest
-from soak_fleet import Fleet, fleet, until, visited
+from soak_fleet import MOUNTS, Fleet, fleet, until, visited
 from soak_proof import account, executions, unanswered
 
 KINDS = ('gunicorn', 'waitress', 'prefork')
+# With those that `make servers` installs.
+ALL_KINDS = (*KINDS, *MOUNTS)
 
 
 def kill_and_account(kind, directory: Path, seconds, pauses):
-    with fleet(kind, directory) as killed:
+    with fleet(kind, directory, mount=MOUNTS.get(kind, 'morepath')) as killed:
         kills, found = kill_all(killed, seconds, pauses)
     print(f'\n{kind}: {kills} kills, {found}')
     return kills, found
@@ -58,13 +60,13 @@ def test_each_second_runs_once_under_the_mount_of_a_framework(tmp_path):
 
 @pytest.mark.parametrize(('kind', 'seconds'), [
     ('waitress', 5),
-    *(pytest.param(kind, 120, marks=pytest.mark.soak) for kind in KINDS),
+    *(pytest.param(kind, 120, marks=pytest.mark.soak) for kind in ALL_KINDS),
 ])
 def test_each_second_runs_once_while_anybody_is_killed(kind, tmp_path, seconds):
     """Those that execute too: what they had claimed is lost, the rest is sent
     again."""
     chance = random.Random(5)
-    with fleet(kind, tmp_path) as killed:
+    with fleet(kind, tmp_path, mount=MOUNTS.get(kind, 'morepath')) as killed:
         until(lambda: len(executions(tmp_path)) >= 2)
         first, end = executions(tmp_path)[0][0], time.monotonic() + seconds
         while time.monotonic() < end:
@@ -75,7 +77,7 @@ def test_each_second_runs_once_while_anybody_is_killed(kind, tmp_path, seconds):
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('kind', ALL_KINDS)
 def test_each_second_runs_once_while_a_hundred_owners_are_killed(kind, tmp_path):
     kills, found = kill_and_account(kind, tmp_path, 300, (0.5, 3.0))
     assert kills >= 100
