@@ -85,11 +85,19 @@ class Trouble:
 
     def lock_ledger(self) -> None:
         path = self.fleet.directory / 'state' / 'cronsched' / 'ledger.sqlite3'
-        connection = sqlite3.connect(path, isolation_level=None, timeout=30.0)
-        connection.execute('BEGIN IMMEDIATE')
+        connection = sqlite3.connect(path, isolation_level=None, timeout=1.0)
+        until(lambda: self._lock(connection))
         time.sleep(LOCKED)
         connection.execute('ROLLBACK')
         connection.close()
+
+    def _lock(self, connection: sqlite3.Connection) -> bool:
+        """A process that stands still may have the lock."""
+        try:
+            connection.execute('BEGIN IMMEDIATE')
+        except sqlite3.OperationalError:
+            self.rest(0.0)
+        return connection.in_transaction
 
     def remove_runtime_directory(self) -> None:
         """As at a logout. It may be made anew at this moment."""
