@@ -15,6 +15,7 @@ from cronsched.ledger import (
     Declared,
     Ledger,
     Plan,
+    Planned,
     Row,
     Run,
     Standing,
@@ -157,6 +158,47 @@ def test_pages_are_ordered(shops: Ledger) -> None:
     assert names(shops, order='job')[0] == '100% cleanup'
     assert names(shops, order='newest', descending=True)[0] == 'a_b cleanup'
     assert names(shops, order='state')[0] == 'chur cleanup'
+
+
+def test_the_plans_are_told_with_how_many_jobs_have_each(ledger: Ledger) -> None:
+    night, other = Plan('0 3 * * *', 'Europe/Zurich', 's'), Plan('0 3 * * *')
+    for town, plan, offset in (
+        ('bern', night, 7.9), ('chur', night, 7.1), ('zug', night, 8.0), ('uri', other, 7.0),
+    ):
+        ledger.seen(town, 'http://localhost', {
+            'cleanup': Declared(plan, offset), 'bare': None, 'gone': Declared(plan, offset)}, 1.0)
+        ledger.seen(town, 'http://localhost', {
+            'cleanup': Declared(plan, offset), 'bare': None}, 2.0)
+    assert sorted(ledger.planned(), key=str) == sorted([
+        Planned('bare', None, 0, 4), Planned('cleanup', night, 7, 2),
+        Planned('cleanup', night, 8, 1), Planned('cleanup', other, 7, 1)], key=str)
+    assert ledger.states() == {NO_RUN: 8, GONE: 4}
+
+
+@pytest.mark.parametrize('descending', [False, True])
+def test_jobs_are_ordered_by_what_their_plans_say(ledger: Ledger, descending: bool) -> None:
+    plans = {'late': Plan('0 9 * * *'), 'early': Plan('0 3 * * *', 'Europe/Zurich', ''),
+             'middle': Plan('0 3 * * *', 'Europe/Zurich'), 'never': Plan('0 0 30 2 *')}
+    for town in ('bern', 'chur'):
+        ledger.seen(town, 'http://localhost', {
+            'bare': None, 'old': plans['early'], **plans}, 1.0)
+        ledger.seen(town, 'http://localhost', {'bare': None, **plans}, 2.0)
+    ranks = {plans['early']: 1, plans['middle']: 5, plans['late']: 9, plans['never']: None}
+    asked = []
+
+    def rank(plan: Plan) -> int | None:
+        asked.append(plan)
+        return ranks[plan]
+
+    def ranked(**part: int) -> list[str]:
+        return [name.split()[1] for name in names(
+            ledger, order='rank', descending=descending, rank=rank, **part)]
+
+    timed = [each for job in ('early', 'middle', 'late') for each in (job, job)]
+    assert ranked() == [
+        *(timed[::-1] if descending else timed), 'bare', 'bare', 'never', 'never', 'old', 'old']
+    assert sorted(map(str, asked)) == sorted(map(str, ranks))   # once each
+    assert ranked(skip=1, limit=2) == (['late', 'middle'] if descending else ['early', 'middle'])
 
 
 # -- histories

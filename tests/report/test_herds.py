@@ -8,23 +8,22 @@ from collections import Counter
 import pytest
 
 from cronsched import Schedule
-from cronsched.ledger import KnownJob, Plan
+from cronsched.ledger import Plan, Planned
 from cronsched.report.herds import load_of
 
 START = 1_790_000_040
 HOUR, DAY = 3600, 86400
 
 
-def job(name: str, expression: str, offset: float = 0.0, application_id: str = 'shop') -> KnownJob:
-    return KnownJob(application_id, name, 0.0, None, None, Plan(expression, 'UTC', name),
-                    offset=offset)
+def job(name: str, expression: str, delay: int = 0, jobs: int = 1) -> Planned:
+    return Planned(name, Plan(expression, 'UTC', name), delay, jobs)
 
 
 def test_the_calls_of_each_minute_are_those_that_are_due_then() -> None:
     chance = random.Random(3)
     plans = ['*/5 * * * *', '0 * * * *', '7 3 * * *', '*/20 * * * * *', 'H H * * *']
     jobs = [
-        job(f'job{index}', chance.choice(plans), chance.uniform(0, 200), f'town{index}')
+        job(f'job{index}', chance.choice(plans), chance.randrange(200), chance.randrange(1, 4))
         for index in range(60)
     ]
     load = load_of(jobs, start=START, length=6 * HOUR)
@@ -34,9 +33,9 @@ def test_the_calls_of_each_minute_are_those_that_are_due_then() -> None:
         schedule = Schedule(each.plan.expression, seed=each.plan.seed)
         at = schedule.next_epoch(load.start - 300)
         while at is not None and at < load.start + load.length:
-            due = at + int(each.offset)
+            due = at + each.delay
             if load.start <= due < load.start + load.length:
-                counted[(due - load.start) // 60] += 1
+                counted[(due - load.start) // 60] += each.jobs
             at = schedule.next_epoch(at)
     assert dict(counted) == {
         minute: calls for minute, calls in enumerate(load.counts) if calls}
@@ -44,17 +43,17 @@ def test_the_calls_of_each_minute_are_those_that_are_due_then() -> None:
 
 
 def test_a_job_of_many_is_told_how_long_to_spread_its_calls() -> None:
-    jobs = [job('bill', '0 3 * * *', town % 30, f'town{town}') for town in range(1000)]
+    jobs = [job('bill', '0 3 * * *', town % 30, 1) for town in range(1000)]
     herd, = load_of(jobs, start=START, length=DAY).herds
     assert (herd.calls, herd.peak, len(herd.times)) == (1000, 34, 1)
     assert herd.members[0].advice == 'max_offset=3600: about 16 a minute'
 
 
 def test_a_delay_is_never_longer_than_half_the_way_to_the_next_run() -> None:
-    jobs = [job('poll', '*/5 * * * *', 0, f'town{town}') for town in range(100)]
+    jobs = [job('poll', '*/5 * * * *', 0, 100)]
     assert load_of(jobs, start=START, length=DAY).herds[0].members[0].advice.startswith(
         'max_offset=120:')
-    jobs = [job('poll', '* * * * *', 0, f'town{town}') for town in range(100)]
+    jobs = [job('poll', '* * * * *', 0, 100)]
     assert 'less often' in load_of(jobs, start=START, length=DAY).herds[0].members[0].advice
 
 
@@ -82,7 +81,7 @@ def test_advice_can_be_written(expression: str, advice: str) -> None:
 
 
 def test_herds_of_mostly_the_same_jobs_are_one() -> None:
-    jobs = [job('poll', '*/30 * * * *', 0, f'town{town}') for town in range(100)]
+    jobs = [job('poll', '*/30 * * * *', 0, 100)]
     jobs += [job('one', '0 4 * * *'), job('two', '30 6 * * *')]
     herd, = load_of(jobs, start=START, length=DAY).herds
     assert len(herd.times) == 48
@@ -90,12 +89,11 @@ def test_herds_of_mostly_the_same_jobs_are_one() -> None:
     assert herd.calls == 101
 
 
-def test_what_is_gone_or_cannot_be_read_is_left_out() -> None:
-    gone = KnownJob('shop', 'gone', 0.0, None, None, Plan('* * * * *'), declared=False)
-    odd = KnownJob('shop', 'odd', 0.0, None, None, Plan('* * * * *', 'Mars/Olympus'))
-    bare = KnownJob('shop', 'bare', 0.0, None, None, None)
-    load = load_of([gone, odd, bare], start=START, length=DAY)
-    assert (sum(load.counts), load.unknown) == (0, 2)
+def test_what_cannot_be_read_is_left_out_and_counted() -> None:
+    odd = Planned('odd', Plan('* * * * *', 'Mars/Olympus'), 0, 3)
+    bare = Planned('bare', None, 0, 2)
+    load = load_of([odd, bare], start=START, length=DAY)
+    assert (sum(load.counts), load.unknown) == (0, 5)
 
 
 def test_what_is_too_much_is_counted_for_less_long() -> None:

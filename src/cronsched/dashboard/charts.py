@@ -2,8 +2,9 @@
 
 Example::
 
-    for bar in bars(rows, width=90, height=18):
+    for bar in bars(rows, width=720, height=96, most=100):
         bar.x, bar.y, bar.width, bar.height, bar.state
+    paths(rows, width=90, height=18, most=30)
 
 Colours are classes of the style sheet and shapes differ too, so that a picture
 says the same in black and white; nothing of it is inline style.
@@ -57,41 +58,44 @@ class Column(NamedTuple):
 def bars(rows: Sequence[Row], width: float, height: float, most: int) -> list[Bar]:
     """The oldest first, one for each run, as high as it took long; what took no
     time, as it never ran, is as high as there is room."""
-    times = [took_of(row) for row in rows]
-    longest = max((took for took in times if took is not None), default=0.0) or 1.0
-    step = width / most
-    first = width - step * len(rows)
+    wide = round(width / most * 0.75, 2)
     return [
-        _bar(row, took, first + step * index, step, height, longest)
-        for index, (row, took) in enumerate(zip(reversed(rows), reversed(times), strict=True))
+        Bar(x, y, wide, tall, row.state,
+            state(row.state).word + ('' if took is None else f', {lasted(took)}'))
+        for row, took, x, y, tall in _placed(rows, width, height, most)
     ]
 
 
-def paths(drawn: Iterable[Bar]) -> list[tuple[str, str]]:
-    """The bars of a small picture, as one path for each kind of state, and the
+def paths(
+    rows: Sequence[Row], width: float, height: float, most: int,
+) -> list[tuple[str, str]]:
+    """The same as a small picture: one path for each kind of state, and the
     notches of the bad ones."""
+    wide = round(width / most * 0.75, 2)
+    half = round(wide / 2, 2)
     found: dict[str, list[str]] = {}
-    for bar in drawn:
-        kind = state(bar.state).kind
-        found.setdefault(f'bar {kind}', []).append(
-            f'M{bar.x} {bar.y}h{bar.width}v{bar.height}h-{bar.width}z')
+    for row, _, x, y, tall in _placed(rows, width, height, most):
+        kind = state(row.state).kind
+        found.setdefault(f'bar {kind}', []).append(f'M{x} {y}h{wide}v{tall}h-{wide}z')
         if kind == 'bad':
-            deep = round(min(bar.width * 1.2, bar.height), 2)
-            found.setdefault('notch', []).append(
-                f'M{bar.x} {bar.y}h{bar.width}l-{round(bar.width / 2, 2)} {deep}z')
+            deep = round(min(wide * 1.2, tall), 2)
+            found.setdefault('notch', []).append(f'M{x} {y}h{wide}l-{half} {deep}z')
     # The notches last, on top of the bars.
     return [(name, ''.join(found[name])) for name in sorted(found)]
 
 
-def _bar(
-    row: Row, took: float | None, x: float, step: float, height: float, longest: float,
-) -> Bar:
-    tall = height if took is None else max(took / longest * height, LOWEST)
-    title = state(row.state).word + ('' if took is None else f', {lasted(took)}')
-    return Bar(
-        round(x, 2), round(height - tall, 2), round(step * 0.75, 2), round(tall, 2), row.state,
-        title,
-    )
+def _placed(
+    rows: Sequence[Row], width: float, height: float, most: int,
+) -> Iterator[tuple[Row, float | None, float, float, float]]:
+    """Each row with how long it took, and its bar's x, y and height."""
+    times = [took_of(row) for row in rows]
+    longest = max((took for took in times if took is not None), default=0.0) or 1.0
+    step = width / most
+    x = width - step * len(rows)
+    for row, took in zip(reversed(rows), reversed(times), strict=True):
+        tall = height if took is None else max(took / longest * height, LOWEST)
+        yield row, took, round(x, 2), round(height - tall, 2), round(tall, 2)
+        x += step
 
 
 def median(rows: Iterable[Row]) -> float | None:

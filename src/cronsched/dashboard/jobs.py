@@ -5,17 +5,17 @@ stand. A job of many application ids is one line.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any, Final
 
-from cronsched.dashboard.charts import bars, median, paths, percentile
+from cronsched.dashboard.charts import median, paths, percentile
 from cronsched.dashboard.messages import Unreadable
 from cronsched.dashboard.view import Page, View, timezone_of
 from cronsched.dashboard.words import STATES
-from cronsched.ledger import Found, KnownJob, Pause, Row, Standing, Wanted
-from cronsched.report.reasons import schedule_of
+from cronsched.ledger import Found, Pause, Plan, Row, Standing, Wanted
+from cronsched.report.reasons import schedule_of_plan
 
 __all__ = ['page']
 
@@ -32,29 +32,28 @@ SPARK: Final = (90, 18)
 
 
 def page(view: View) -> Page:
-    standings = view.ledger.standings()
-    applications = view.ledger.applications()
+    applications = [each.application_id for each in view.ledger.applications()]
     chosen = any(
         view.request.value(key) for key in ('q', 'state', 'view')
     ) or 'application' in view.request.values or 'job' in view.request.values
-    strip = _strip(view, standings, [each.application_id for each in applications])
     if len(applications) > MANY and not chosen:
-        return _grouped(view, standings, strip)
-    return _listed(view, strip)
+        standings = view.ledger.standings()
+        states: Counter[str] = Counter()
+        for each in standings:
+            states[each.state] += each.count
+        return _grouped(view, standings, _strip(view, states, applications))
+    return _listed(view, _strip(view, view.ledger.states(), applications))
 
 
 def _strip(
-    view: View, standings: Sequence[Standing], applications: Sequence[str],
+    view: View, states: Mapping[str, int], applications: Sequence[str],
 ) -> dict[str, Any]:
-    states: Counter[str] = Counter()
-    for each in standings:
-        states[each.state] += each.count
     owners = view.ledger.owners()
     unowned = [
         each for each in applications if each not in owners or not owners[each].alive
     ]
     return {
-        'jobs': sum(states.values()) - states['gone'],
+        'jobs': sum(states.values()) - states.get('gone', 0),
         'applications': len(applications),
         'states': dict(states),
         'unowned': len(unowned),
@@ -93,7 +92,7 @@ def _group(
         'applications': sum(each.count for each in group),
         'states': {each.state: each.count for each in group},
         'newest': max((each.newest for each in group if each.newest), default=None),
-        'next': _next(known, view.now),
+        'next': _next(known.plan, view.now),
         'paused': _pause(pauses.get((None, first.job))),
         'paused_in': sum(
             1 for application_id, job in pauses if job == first.job and application_id),
@@ -112,7 +111,7 @@ def _listed(view: View, strip: dict[str, Any]) -> Page:
         _row(view, each, histories[each.known.application_id, each.known.job], pauses)
         for each in found
     ]
-    drawn = [paths(bars(histories[key], *SPARK, RUNS)) for key in keys]
+    drawn = [paths(histories[key], *SPARK, RUNS) for key in keys]
     return Page('jobs.html', {
         'grouped': False, 'strip': strip, 'rows': rows, 'total': total,
         'page': wanted.skip // SIZE + 1, 'pages': -(-total // SIZE) or 1, **_filters(view),
@@ -143,16 +142,9 @@ def _wanted(view: View) -> Wanted:
 def _found(view: View, wanted: Wanted) -> tuple[list[Found], int]:
     if ORDERS[(view.request.value('sort') or 'application').removeprefix('-')] != 'next':
         return view.ledger.find_jobs(wanted)
-    # When a job runs next, its schedule knows and not the ledger.
-    every, total = view.ledger.find_jobs(replace(wanted, order='job', limit=1_000_000, skip=0))
-    far = float('inf')
-
-    def key(found: Found) -> float:
-        at = _next(found.known, view.now)
-        return far if at is None else -at if wanted.descending else at
-
-    every.sort(key=key)
-    return every[wanted.skip:wanted.skip + SIZE], total
+    # When a plan names the next run, its schedule knows and not the ledger.
+    return view.ledger.find_jobs(replace(
+        wanted, order='rank', rank=lambda plan: _next(plan, view.now)))
 
 
 def _row(
@@ -166,7 +158,7 @@ def _row(
         'application_id': known.application_id, 'job': known.job,
         'words': known.words, 'expression': known.plan.expression if known.plan else None,
         'timezone': timezone_of(known), 'place': known.place, 'offset': known.offset,
-        'next': _next(known, view.now) if known.declared else None,
+        'next': _next(known.plan, view.now) if known.declared else None,
         'state': found.state,
         'last': None if last is None else view.run_data(last),
         'median': median(history), 'p95': percentile(history, 0.95),
@@ -175,8 +167,8 @@ def _row(
     }
 
 
-def _next(known: KnownJob, now: float) -> int | None:
-    schedule = schedule_of(known)
+def _next(plan: Plan | None, now: float) -> int | None:
+    schedule = schedule_of_plan(plan)
     return None if schedule is None else schedule.next_epoch(int(now))
 
 

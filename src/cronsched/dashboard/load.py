@@ -27,8 +27,8 @@ def page(view: View) -> Page:
     if span not in SPANS:
         raise Unreadable(f'span={span[:20]!r}: write span=day or span=week')
     length, step = SPANS[span]
-    jobs = view.ledger.jobs()
-    zones = {each.plan.timezone for each in jobs if each.plan and each.declared}
+    jobs = view.ledger.planned()
+    zones = {each.plan.timezone for each in jobs if each.plan}
     timezone = zones.pop() if len(zones) == 1 else None
     load = load_of(
         jobs, start=int(view.now) // HOUR * HOUR, length=length, step=step,

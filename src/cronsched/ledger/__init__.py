@@ -34,6 +34,7 @@ from cronsched.ledger.values import (
     PastJob,
     Pause,
     Plan,
+    Planned,
     Row,
     Run,
     Seen,
@@ -46,8 +47,8 @@ from cronsched.ledger.values import (
 __all__ = [
     'BUCKETS', 'GONE', 'NO_RUN', 'OUTCOMES', 'Application', 'Claim', 'Declared', 'Due',
     'Executing', 'Found', 'KnownJob', 'Ledger', 'LedgerError', 'Member', 'Missed', 'Owner',
-    'PastJob', 'Pause', 'Plan', 'Row', 'Run', 'Seats', 'Seen', 'Standing', 'Tally', 'Total',
-    'Wanted', 'open_ledger',
+    'PastJob', 'Pause', 'Plan', 'Planned', 'Row', 'Run', 'Seats', 'Seen', 'Standing', 'Tally',
+    'Total', 'Wanted', 'open_ledger',
 ]
 
 

@@ -29,6 +29,7 @@ from cronsched.ledger.values import (
     PastJob,
     Pause,
     Plan,
+    Planned,
     Row,
     Run,
     Seen,
@@ -40,8 +41,8 @@ from cronsched.ledger.values import (
 
 __all__ = [
     'OUTCOMES', 'Application', 'Claim', 'Declared', 'Due', 'Executing', 'Found', 'KnownJob',
-    'Ledger', 'LedgerError', 'Member', 'Missed', 'Owner', 'PastJob', 'Pause', 'Plan', 'Row',
-    'Run', 'Seats', 'Seen', 'Standing', 'Tally', 'Total', 'Wanted',
+    'Ledger', 'LedgerError', 'Member', 'Missed', 'Owner', 'PastJob', 'Pause', 'Plan', 'Planned',
+    'Row', 'Run', 'Seats', 'Seen', 'Standing', 'Tally', 'Total', 'Wanted',
 ]
 
 
@@ -154,6 +155,12 @@ class Ledger(Protocol):
     def standings(self) -> list[Standing]:
         """How the jobs of each name stand, by name: a few rows for a job of
         a thousand application ids."""
+
+    def states(self) -> Mapping[str, int]:
+        """How many jobs stand how, of all names."""
+
+    def planned(self) -> list[Planned]:
+        """When the jobs in the code run, those that run alike as one."""
 
     def last_runs(self, application_id: str) -> Mapping[str, int]:
         """The latest recorded scheduled time of each job, or the second in

@@ -10,7 +10,7 @@ Times are UTC seconds (floats where a fraction is meaningful).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -299,19 +299,32 @@ class Standing:
     words: str | None
 
 
+class Planned(NamedTuple):
+    """So many jobs of one name and plan, over all application ids, whose calls
+    are due so many whole seconds after their scheduled times."""
+
+    job: str
+    plan: Plan | None
+    delay: int
+    jobs: int
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which jobs, in what order. `text` is part of a name, in any case;
-    `states` are those of `Standing`."""
+    `states` are those of `Standing`. In the order 'rank' those come first
+    whose plan has the lowest `rank`, and those last whose plan has none or that
+    are no longer in the code; it is asked once for each plan."""
 
     text: str = ''
     application_id: str | None = None
     job: str | None = None
     states: tuple[str, ...] = ()
-    order: Literal['application_id', 'job', 'newest', 'state'] = 'application_id'
+    order: Literal['application_id', 'job', 'newest', 'state', 'rank'] = 'application_id'
     descending: bool = False
     limit: int = 50
     skip: int = 0
+    rank: Callable[[Plan], int | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Example::
 
-    load = load_of(ledger.jobs(), start=now, length=86400, step=60)
+    load = load_of(ledger.planned(), start=now, length=86400, step=60)
     load.counts[0]                       # calls in the first minute
     for herd in load.herds:
         print(herd.calls, herd.times, herd.advice)
@@ -18,9 +18,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from cronsched.ledger import KnownJob, Plan
+from cronsched.ledger import Plan, Planned
 from cronsched.report.odd_days import runs_between
-from cronsched.report.reasons import schedule_of
+from cronsched.report.reasons import schedule_of_plan
 from cronsched.schedule import Schedule
 
 __all__ = ['Herd', 'Load', 'Member', 'load_of']
@@ -78,12 +78,13 @@ class Load:
 class _Group:
     """The jobs of one plan."""
 
+    plan: Plan
     schedule: Schedule
-    jobs: list[KnownJob] = field(default_factory=list)
+    jobs: list[Planned] = field(default_factory=list)
 
 
 def load_of(
-    jobs: Iterable[KnownJob], *, start: int, length: int, step: int = 60, herds: bool = True,
+    jobs: Iterable[Planned], *, start: int, length: int, step: int = 60, herds: bool = True,
 ) -> Load:
     """`step` is whole minutes, in seconds."""
     groups, unknown = _groups(jobs)
@@ -99,19 +100,17 @@ def load_of(
     return Load(start, length, step, counts, list(_herds(at)) if herds else [], unknown)
 
 
-def _groups(jobs: Iterable[KnownJob]) -> tuple[list[_Group], int]:
+def _groups(jobs: Iterable[Planned]) -> tuple[list[_Group], int]:
     groups: dict[Plan, _Group] = {}
     unknown = 0
-    for job in jobs:
-        if not job.declared:
-            continue
-        if job.plan not in groups:
-            schedule = schedule_of(job)
-            if job.plan is None or schedule is None:
-                unknown += 1
+    for each in jobs:
+        if each.plan not in groups:
+            schedule = schedule_of_plan(each.plan)
+            if each.plan is None or schedule is None:
+                unknown += each.jobs
                 continue
-            groups[job.plan] = _Group(schedule)
-        groups[job.plan].jobs.append(job)
+            groups[each.plan] = _Group(each.plan, schedule)
+        groups[each.plan].jobs.append(each)
     return list(groups.values()), unknown
 
 
@@ -126,7 +125,9 @@ def _affordable(groups: list[_Group], start: int, length: int, step: int) -> int
 
 def _minutes(group: _Group, start: int, end: int) -> Iterator[tuple[int, int]]:
     """The minutes in which calls are due, and how many."""
-    delays = Counter(int(job.offset) for job in group.jobs)
+    delays: Counter[int] = Counter()
+    for each in group.jobs:
+        delays[each.delay] += each.jobs
     found: Counter[int] = Counter()
     longest = max(delays)
     for at in runs_between(group.schedule, start - longest, end):
@@ -154,18 +155,15 @@ def _herds(at: dict[int, list[tuple[_Group, int]]]) -> Iterator[Herd]:
 def _herd(groups: list[_Group], minute: int, times: list[int]) -> Herd:
     """As it is in its largest minute."""
     seconds: Counter[int] = Counter()
-    calls: Counter[tuple[str, Plan]] = Counter()
-    shown: dict[tuple[str, Plan], tuple[KnownJob, Schedule]] = {}
-    for group in groups:
-        for job, due in _due(group, minute):
-            assert job.plan is not None
-            key = job.job, job.plan
-            seconds[due] += 1
-            calls[key] += 1
-            shown[key] = job, group.schedule
+    calls: Counter[tuple[str, int]] = Counter()
+    for index, group in enumerate(groups):
+        for each, due in _due(group, minute):
+            seconds[due] += each.jobs
+            calls[each.job, index] += each.jobs
     members = [
-        Member(key[0], key[1].expression, count, _advice(*shown[key], count, len(calls)))
-        for key, count in calls.most_common(MOST_MEMBERS)
+        Member(name, groups[index].plan.expression, count,
+               _advice(groups[index].schedule, count, len(calls)))
+        for (name, index), count in calls.most_common(MOST_MEMBERS)
     ]
     return Herd(
         sum(calls.values()), max(seconds.values(), default=0), tuple(times), tuple(members),
@@ -173,14 +171,13 @@ def _herd(groups: list[_Group], minute: int, times: list[int]) -> Herd:
     )
 
 
-def _due(group: _Group, minute: int) -> Iterator[tuple[KnownJob, int]]:
-    for job in group.jobs:
-        delay = int(job.offset)
-        for at in runs_between(group.schedule, minute - delay, minute + 60 - delay):
-            yield job, at + delay
+def _due(group: _Group, minute: int) -> Iterator[tuple[Planned, int]]:
+    for each in group.jobs:
+        for at in runs_between(group.schedule, minute - each.delay, minute + 60 - each.delay):
+            yield each, at + each.delay
 
 
-def _advice(job: KnownJob, schedule: Schedule, calls: int, jobs: int) -> str:
+def _advice(schedule: Schedule, calls: int, jobs: int) -> str:
     """What spreads the calls of one job, or gets it out of the way of others."""
     if calls >= MANY:
         now = schedule.next_epoch(0) or 0

@@ -16,10 +16,10 @@ from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from cronsched.errors import CronError
-from cronsched.ledger import KnownJob, Ledger, Row, Run
+from cronsched.ledger import KnownJob, Ledger, Plan, Row, Run
 from cronsched.schedule import Schedule
 
-__all__ = ['Answer', 'explain', 'schedule_of', 'time_text']
+__all__ = ['Answer', 'explain', 'schedule_of', 'schedule_of_plan', 'time_text']
 
 SENTENCES: Final = {
     'ok': 'ran from {started} to {ended}, ok',
@@ -68,10 +68,14 @@ def explain(
 
 def schedule_of(job: KnownJob) -> Schedule | None:
     """When the job runs, where its plan is known and can be read here."""
-    if job.plan is None:
+    return schedule_of_plan(job.plan)
+
+
+def schedule_of_plan(plan: Plan | None) -> Schedule | None:
+    if plan is None:
         return None
     try:
-        return Schedule(job.plan.expression, job.plan.timezone, seed=job.plan.seed)
+        return Schedule(plan.expression, plan.timezone, seed=plan.seed)
     except CronError:
         return None
 

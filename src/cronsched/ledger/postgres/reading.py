@@ -27,6 +27,7 @@ from cronsched.ledger.values import (
     Owner,
     PastJob,
     Pause,
+    Planned,
     Row,
     Run,
     Standing,
@@ -177,6 +178,12 @@ class Reading:
 
     def standings(self) -> list[Standing]:
         return standing.standings(self._session)
+
+    def states(self) -> Mapping[str, int]:
+        return standing.states(self._session)
+
+    def planned(self) -> list[Planned]:
+        return standing.planned(self._session)
 
     def walk(
         self,

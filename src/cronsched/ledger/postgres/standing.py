@@ -7,7 +7,16 @@ from typing import Any, Final
 
 from cronsched.ledger.postgres.records import KNOWN, known_job
 from cronsched.ledger.postgres.session import Session
-from cronsched.ledger.values import GONE, NO_RUN, Found, Standing, Tally, Wanted
+from cronsched.ledger.values import (
+    GONE,
+    NO_RUN,
+    Found,
+    Plan,
+    Planned,
+    Standing,
+    Tally,
+    Wanted,
+)
 
 STATE: Final = (
     f"CASE WHEN NOT j.declared THEN '{GONE}' WHEN j.last_ok >= coalesce(j.newest, 0) "
@@ -25,10 +34,26 @@ SEVERITY: Final = (
     "coalesce(array_position(ARRAY['lost', 'failed', 'timed_out', 'unreachable', 'missed', "
     f"'skipped_overlap', 'skipped_paused', 'running', 'queued', 'ok', '{NO_RUN}'], "
     'j.stands::text), 12)')
+# A float as int() rounds it: towards nought.
+PLANNED: Final = (
+    'SELECT j.job, j.expression, j.timezone, j.seed, trunc(j.delay)::bigint, count(*) '
+    'FROM cronsched.jobs AS j WHERE j.declared GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 5')
+
+PLANS: Final = (
+    'SELECT DISTINCT j.expression, j.timezone, j.seed FROM cronsched.jobs AS j '
+    'WHERE j.declared AND j.expression IS NOT NULL')
+
+# A seed that is none is not the same as ''.
+RANKED: Final = (
+    'LEFT JOIN unnest(%s::text[], %s::text[], %s::text[], %s::bigint[]) '
+    'AS k(expression, timezone, seed, rank) ON j.declared AND k.expression = j.expression '
+    "AND k.timezone = j.timezone AND coalesce('=' || k.seed, '') = coalesce('=' || j.seed, '') ")
+
 ORDERS: Final = {
     'application_id': ('j.application_id', 'j.job'), 'job': ('j.job', 'j.application_id'),
     'newest': ('j.newest', 'j.application_id', 'j.job'),
     'state': (SEVERITY, 'j.application_id', 'j.job'),
+    'rank': ('k.rank IS NULL, k.rank', 'j.job', 'j.application_id'),
 }
 
 
@@ -39,15 +64,36 @@ def standings(session: Session) -> list[Standing]:
     ]
 
 
+def states(session: Session) -> dict[str, int]:
+    return dict(session.ask(f'SELECT j.stands, count(*) {JOBS}GROUP BY 1'))
+
+
+def planned(session: Session) -> list[Planned]:
+    return [
+        Planned(job, None if expression is None else Plan(expression, timezone, seed), delay, jobs)
+        for job, expression, timezone, seed, delay, jobs in session.ask(PLANNED)
+    ]
+
+
 def find_jobs(session: Session, wanted: Wanted) -> tuple[list[Found], int]:
     where, values = _conditions(wanted)
     first, *rest = ORDERS[wanted.order]
     direction = 'DESC NULLS LAST' if wanted.descending else 'ASC NULLS FIRST'
     total: int = session.ask(f'SELECT count(*) {JOBS}WHERE {where}', values)[0][0]
+    ranked, ranks = (RANKED, _ranks(session, wanted)) if wanted.order == 'rank' else ('', ())
     rows = session.ask(
-        f'SELECT j.stands, {KNOWN} {JOBS}WHERE {where} ORDER BY {first} {direction}, '
-        f'{", ".join(rest)} LIMIT %s OFFSET %s', (*values, wanted.limit, wanted.skip))
+        f'SELECT j.stands, {KNOWN} {JOBS}{ranked}WHERE {where} ORDER BY {first} {direction}, '
+        f'{", ".join(rest)} LIMIT %s OFFSET %s', (*ranks, *values, wanted.limit, wanted.skip))
     return [Found(known_job(row[1:]), row[0]) for row in rows], total
+
+
+def _ranks(session: Session, wanted: Wanted) -> tuple[list[Any], ...]:
+    """The plans and the rank of each, as columns."""
+    assert wanted.rank is not None
+    plans = [Plan(*row) for row in session.ask(PLANS)]
+    return (
+        [each.expression for each in plans], [each.timezone for each in plans],
+        [each.seed for each in plans], [wanted.rank(each) for each in plans])
 
 
 def _conditions(wanted: Wanted) -> tuple[str, list[Any]]:

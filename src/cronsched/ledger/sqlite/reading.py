@@ -28,6 +28,7 @@ from cronsched.ledger.values import (
     Owner,
     PastJob,
     Pause,
+    Planned,
     Row,
     Run,
     Standing,
@@ -132,6 +133,14 @@ class Reading:
     def standings(self) -> list[Standing]:
         with self._store.read() as connection:
             return standing.standings(connection)
+
+    def states(self) -> Mapping[str, int]:
+        with self._store.read() as connection:
+            return standing.states(connection)
+
+    def planned(self) -> list[Planned]:
+        with self._store.read() as connection:
+            return standing.planned(connection)
 
     def walk(
         self,

@@ -8,10 +8,21 @@ history is looked at for the others alone.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from cronsched.ledger.sqlite.records import KNOWN, known_job
-from cronsched.ledger.values import GONE, NO_RUN, Found, Standing, Tally, Wanted
+from cronsched.ledger.values import (
+    GONE,
+    NO_RUN,
+    Found,
+    Plan,
+    Planned,
+    Standing,
+    Tally,
+    Wanted,
+)
 
 STATE = (
     f"CASE WHEN NOT declared THEN '{GONE}' WHEN last_ok >= ifnull(newest, 0) "
@@ -30,9 +41,20 @@ SEVERITY = (
     f"WHEN 'skipped_paused' THEN 6 WHEN 'running' THEN 7 WHEN 'queued' THEN 8 "
     f"WHEN 'ok' THEN 9 WHEN '{NO_RUN}' THEN 10 ELSE 11 END")
 
+# A float as SQLite casts it: towards nought, as int() does.
+PLANNED = (
+    'SELECT job, expression, timezone, seed, CAST(offset AS INTEGER) AS delay, count(*) '
+    'FROM jobs WHERE declared GROUP BY job, expression, timezone, seed, delay ORDER BY job, delay')
+
+FAR = 1 << 62
+
+# One without a rank is last, whatever the direction.
+RANK = 'CASE WHEN declared THEN rank_of(expression, timezone, seed) ELSE rank_of(0, 0, 0) END'
+
 ORDERS = {
     'application_id': ('application_id', 'job'), 'job': ('job', 'application_id'),
     'newest': ('newest', 'application_id', 'job'), 'state': (SEVERITY, 'application_id', 'job'),
+    'rank': (RANK, 'job', 'application_id'),
 }
 
 
@@ -43,16 +65,44 @@ def standings(connection: sqlite3.Connection) -> list[Standing]:
     ]
 
 
+def states(connection: sqlite3.Connection) -> dict[str, int]:
+    return dict(connection.execute(
+        f'SELECT {STATE} AS stands, count(*) FROM jobs GROUP BY stands').fetchall())
+
+
+def planned(connection: sqlite3.Connection) -> list[Planned]:
+    return [
+        Planned(job, None if expression is None else Plan(expression, timezone, seed), delay, jobs)
+        for job, expression, timezone, seed, delay, jobs in connection.execute(PLANNED)
+    ]
+
+
 def find_jobs(connection: sqlite3.Connection, wanted: Wanted) -> tuple[list[Found], int]:
     where, values = _conditions(wanted)
     first, *rest = ORDERS[wanted.order]
     direction = 'DESC' if wanted.descending else 'ASC'
-    jobs = f'FROM (SELECT jobs.*, {STATE} AS stands FROM jobs) WHERE {where} '
-    total: int = connection.execute(f'SELECT count(*) {jobs}', values).fetchone()[0]
+    jobs = f'FROM (SELECT jobs.*, {STATE} AS stands FROM jobs) '
+    total: int = connection.execute(
+        f'SELECT count(*) {jobs}WHERE {where}', values).fetchone()[0]
+    if wanted.order == 'rank':
+        connection.create_function('rank_of', 3, _ranks(wanted), deterministic=True)
     rows = connection.execute(
-        f'SELECT stands, {KNOWN} {jobs}ORDER BY {first} {direction}, {", ".join(rest)} '
-        'LIMIT ? OFFSET ?', (*values, wanted.limit, wanted.skip))
+        f'SELECT stands, {KNOWN} {jobs}WHERE {where} ORDER BY {first} {direction}, '
+        f'{", ".join(rest)} LIMIT ? OFFSET ?', (*values, wanted.limit, wanted.skip))
     return [Found(known_job(row[1:]), row[0]) for row in rows], total
+
+
+def _ranks(wanted: Wanted) -> Callable[..., int]:
+    """`wanted.rank` as a function of SQL: a value for each plan, not each job."""
+    rank, last = wanted.rank, -FAR if wanted.descending else FAR
+    assert rank is not None
+
+    @cache
+    def rank_of(*plan: Any) -> int:
+        at = rank(Plan(*plan)) if plan[0] else None
+        return last if at is None else at
+
+    return rank_of
 
 
 def _conditions(wanted: Wanted) -> tuple[str, list[Any]]:
