@@ -245,6 +245,25 @@ def test_a_history_is_chosen_by_outcome_and_by_hand(ledger: Ledger) -> None:
     assert minutes(ledger.history(states=['failed', 'lost'], skip=1, limit=2)) == [4, 3]
 
 
+def test_what_is_rare_is_found_among_all(ledger: Ledger) -> None:
+    for minute, outcome in enumerate(['ok', 'lost', 'failed', 'skipped_overlap', 'lost']):
+        ended(ledger, run(('bern', 'zug')[minute % 2], 'cleanup', minute), outcome)
+    granted(ledger, run('uri', 'cleanup', 5))
+    by_hand = [ledger.request_run('zug', 'cleanup', FIRST + 360 + each) for each in (0, 60)]
+    ended(ledger, by_hand[0], 'ok')
+    granted(ledger, by_hand[1])
+    for states, expected in (
+        (['lost'], [4, 1]), (['running'], [7, 5]), (['running', 'lost'], [7, 5, 4, 1]),
+        (['skipped_overlap', 'failed'], [3, 2]), (['ok'], [6, 0]), (['queued'], []),
+    ):
+        assert minutes(ledger.history(states=states)) == expected
+    assert minutes(ledger.history(requested=True)) == [7, 6]
+    assert minutes(ledger.history(requested=True, states=['running'])) == [7]
+    assert minutes(ledger.history(states=['running'], job='cleanup', application_id='uri')) == [5]
+    assert minutes(ledger.history(states=['lost'], oldest_first=True, limit=1)) == [1]
+    assert minutes(ledger.history(states=['lost'], until=FIRST + 200)) == [1]
+
+
 def test_runs_are_tallied_in_steps(ledger: Ledger) -> None:
     for minute, outcome in enumerate(['ok', 'failed', 'ok', 'ok', 'ok']):
         ended(ledger, run('bern', 'cleanup', minute), outcome)

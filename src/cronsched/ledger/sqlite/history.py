@@ -17,6 +17,13 @@ NAMES = 'JOIN jobs ON jobs.id = r.job_id LEFT JOIN members AS m ON m.id = r.memb
 ROW = f'{COLUMNS}FROM runs AS r {NAMES}'
 # The rows in order, and the names to each, not the other way round.
 BY_TIME = f'{COLUMNS}FROM runs AS r INDEXED BY runs_scheduled CROSS {NAMES}'
+# What is rare has an index: the condition is that of the index, in its words,
+# by which SQLite knows it again.
+BY_HAND = f'{COLUMNS}FROM runs AS r INDEXED BY runs_by_hand CROSS {NAMES}', ['r.requested']
+ODD = (f'{COLUMNS}FROM runs AS r INDEXED BY runs_odd CROSS {NAMES}',
+       ["r.state NOT IN ('ok', 'running')"])
+RUNNING = (f'{COLUMNS}FROM (SELECT job_id AS of, scheduled AS at FROM executions) CROSS JOIN '
+           f'runs AS r ON r.job_id = of AND r.scheduled = at {NAMES}')
 
 # Each job is looked at for itself where no more rows than these come of it.
 MOST_LOOKED_AT = 100_000
@@ -51,7 +58,8 @@ def history(connection: sqlite3.Connection, wanted: Wanted) -> list[Row]:
     ids = _job_ids(connection, wanted)
     end = wanted.skipped + wanted.limit
     if ids is None or (len(ids) * end > MOST_LOOKED_AT and len(ids) > 1):
-        rows = _select(connection, BY_TIME, wanted, _names(wanted), wanted.skipped)
+        sql, where = _rarest(wanted)
+        rows = _select(connection, sql, wanted, _names(wanted), wanted.skipped, where)
         return [row_of(row) for row in rows]
     found = [
         row for each in ids
@@ -61,10 +69,22 @@ def history(connection: sqlite3.Connection, wanted: Wanted) -> list[Row]:
     return [row_of(row) for row in found[wanted.skipped:end]]
 
 
+def _rarest(wanted: Wanted) -> tuple[str, list[str]]:
+    """The fewest rows among which all of them are, and what is true of those."""
+    if wanted.requested:
+        return BY_HAND
+    if wanted.states == ('running',):
+        return RUNNING, []
+    if wanted.states and not {'ok', 'running'} & {*wanted.states}:
+        return ODD
+    return BY_TIME, []
+
+
 def _select(
     connection: sqlite3.Connection, sql: str, wanted: Wanted, equal: dict[str, Any], skipped: int,
+    more: Iterable[str] = (),
 ) -> list[tuple[Any, ...]]:
-    where = [f'{name} = ?' for name in equal]
+    where = [f'{name} = ?' for name in equal] + [*more]
     values = list(equal.values())
     if wanted.since is not None:
         # A missed row may begin before.
