@@ -36,7 +36,8 @@ PLANS = {
 }
 OPTIONS = json.dumps({
     'timeout': [900.0, 'job'], 'retries': [2, 'setting'], 'overlap': ['skip', 'default'],
-    'catch_up': [None, 'default'],
+    'catch_up': [None, 'default'], 'max_concurrency': [32, 'default'],
+    'max_per_application': [4, 'default'],
 })
 ERROR = "ValueError: no price for 'espresso'\n  File \"shop/prices.py\", line 12"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 from typing import Any
 from xml.etree import ElementTree
@@ -18,7 +19,7 @@ from cronsched import Schedule
 from cronsched.base import clock
 from cronsched.dashboard import Dashboard, Request, Rights
 from cronsched.dashboard.site import PAGES
-from cronsched.ledger import Declared, Ledger, Missed, Plan, Run
+from cronsched.ledger import Declared, Ledger, Missed, Owner, Plan, Run
 
 EVERY = {
     '/': {}, '/job': {'application': WIKI, 'job': HOSTILE}, '/day': {}, '/load': {},
@@ -342,6 +343,43 @@ def test_a_herd_is_found_and_told_what_to_write(towns: Ledger, now: float) -> No
 def test_a_week_is_counted_by_the_hour(ask: Ask) -> None:
     data = data_of(ask('/load.json', span='week'))
     assert (len(data['counts']), data['step'], data['herds']) == (168, HOUR, [])
+
+
+def test_what_is_in_flight_is_told_beside_what_may_be(ledger: Ledger, now: float) -> None:
+    settings = {'max_concurrency': [2, 'setting'], 'max_per_application': [1, 'default']}
+    plan = Declared(Plan('0 3 * * *'), options=json.dumps(settings))
+    for name in ('bern', 'chur', 'zug'):
+        ledger.seen(name, 'http://localhost', {'cleanup': plan, 'bill': plan}, now - HOUR)
+        ledger.own([Owner(name, 'http://localhost', '/srv', now - HOUR)])
+    ledger.seen('alone', 'http://localhost', {'cleanup': plan}, now - HOUR)
+    with scene.at(now - 40):
+        for name in ('bern', 'chur', 'alone'):     # nobody calls the last one
+            ledger.claim(Run(name, 'cleanup', int(now) - 60), timeout=900.0)
+    with scene.at(now - 50):
+        ledger.claim(Run('zug', 'bill', int(now) - 60), timeout=10.0)
+    # Its caller waits no longer: it executes, and is not in flight.
+    ledger.record(Run('zug', 'bill', int(now) - 60), 'timed_out', at=now - 40)
+    with clock.in_place(lambda: now):
+        data, text = data_of(asker(ledger)('/load.json')), text_of(asker(ledger)('/load'))
+    assert data['executing'] == 4
+    (process,) = data['in_flight']
+    assert process == {
+        'host': process['host'], 'pid': os.getpid(), 'applications': 3, 'runs': 2, 'at_most': 2,
+        'at_most_of_one': 1, 'since': now - 40}
+    assert 'full' in text
+
+
+@pytest.mark.parametrize('options', [None, 'not JSON', '[]', '{"max_concurrency": 7}',
+                                     '{"max_concurrency": ["x", "job"]}'])
+def test_a_limit_that_is_not_written_is_not_made_up(
+    ledger: Ledger, now: float, options: str | None,
+) -> None:
+    ledger.seen('bern', 'http://localhost', {
+        'cleanup': Declared(Plan('0 3 * * *'), options=options)}, now)
+    ledger.own([Owner('bern', 'http://localhost', '/srv', now)])
+    (process,) = data_of(asker(ledger)('/load.json'))['in_flight']
+    assert (process['runs'], process['at_most'], process['since']) == (0, None, None)
+    text_of(asker(ledger)('/load'))
 
 
 # -- History

@@ -282,6 +282,7 @@ def test_the_ledger_knows_what_the_code_says_of_a_job(stage, ledger):
     assert job.words == stage.registry.cronjobs['tidy'].schedule.describe()
     assert job.place.startswith(f'{os.path.dirname(__file__)}/test_reporter.py:')
     assert '"max_offset": [0.0, "job"]' in job.options
+    assert '"max_concurrency": [32, "default"]' in job.options
     owner = ledger.owners()['org/zug']
     assert (owner.address, owner.code_root, owner.alive) == (
         stage.bound.base_url, os.path.dirname(__file__), True)

@@ -1,5 +1,5 @@
 """When how much is due: the calls of a day or a week by the minute, with the
-delay of each, and the herds among them.
+delay of each, the herds among them, and what is in flight now.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cronsched.dashboard.charts import columns
+from cronsched.dashboard.flight import in_flight
 from cronsched.dashboard.gantt import labels
 from cronsched.dashboard.messages import Unreadable
 from cronsched.dashboard.view import Page, View
@@ -34,11 +35,12 @@ def page(view: View) -> Page:
         jobs, start=int(view.now) // HOUR * HOUR, length=length, step=step,
         herds=span == 'day')
     busiest = max(load.counts, default=0)
+    executing = view.ledger.executing()
     return Page('load.html', {
         'span': span, 'timezone': timezone, 'start': load.start, 'length': load.length,
         'asked': length, 'step': load.step, 'unknown': load.unknown, 'busiest': busiest,
         'calls': sum(load.counts), 'counts': load.counts,
-        'executing': len(view.ledger.executing()),
+        'executing': len(executing), 'in_flight': in_flight(view.ledger, executing),
         'herds': [_herd(each) for each in load.herds],
         'hours': _hours(load.counts, load.start, load.step),
     }, drawn={

@@ -32,6 +32,7 @@ from cronsched.scheduler.site import Site
 __all__ = ['Gaps', 'Prepared', 'code_root', 'plan_of', 'reach_of']
 
 DAY: Final = 86_400.0
+ROOM: Final = ('max_concurrency', 'max_per_application')
 
 
 def plan_of(job: Job) -> Plan:
@@ -139,9 +140,13 @@ def _after(past: PastJob, at: float) -> int:
 # -- what the code says of a job
 
 def _options(site: Site, job: Job, policy: Policy) -> str:
-    """JSON: each option with its value, and where that comes from."""
+    """JSON: each option with its value, and where that comes from; and how
+    many are called at once."""
+    settings = site.settings
     return json.dumps({
-        name: [getattr(policy, name), _source(site, job, name)] for name in RUNNING
+        **{name: [getattr(policy, name), _source(site, job, name)] for name in RUNNING},
+        **{name: [getattr(settings, name), 'setting' if name in settings.given else 'default']
+           for name in ROOM},
     })
 
 
