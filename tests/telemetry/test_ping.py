@@ -259,6 +259,24 @@ def test_a_pause_ends_it_in_the_middle_and_what_was_sent_is_sent_again(pings):
     pings._waiting.clear()
 
 
+def test_what_is_flushed_was_sent_and_not_only_taken(pings, monkeypatch):
+    taken, may_end = threading.Event(), threading.Event()
+
+    def send_slowly(ping):
+        taken.set()
+        may_end.wait(10)
+
+    monkeypatch.setattr(pings, '_send', send_slowly)
+    pings.tell(event(), 'http://127.0.0.1:1/x')
+    assert taken.wait(10)
+    began = time.monotonic()
+    pings.flush(0.1)
+    assert time.monotonic() - began >= 0.1
+    may_end.set()
+    pings.flush(10)
+    assert time.monotonic() - began < 5
+
+
 def test_a_fork_meets_no_thread_of_it(tmp_path):
     assert run_python(f"""
         import logging, os, sys

@@ -38,7 +38,8 @@ def sent():
         integrations=[LoggingIntegration()], auto_session_tracking=False,
     )
     yield kept
-    sentry_sdk.init()
+    # With all that it would look for by itself, this takes seconds.
+    sentry_sdk.init(default_integrations=False, auto_enabling_integrations=False)
 
 
 def errors(sent):

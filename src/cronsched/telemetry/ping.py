@@ -95,6 +95,7 @@ class Pings:
         self._lock = Lock()
         self._worker: Worker | None = None
         self._connection: http.client.HTTPConnection | None = None
+        self._sending = False
         self._idle = 0
         self._paused = False
         self._complained = -COMPLAINT
@@ -139,15 +140,17 @@ class Pings:
     def flush(self, timeout: float) -> None:
         """Until everything is sent, or the time is over."""
         end = time.monotonic() + timeout
-        while (self._waiting or self._connection) and time.monotonic() < end:
+        while (self._waiting or self._sending) and time.monotonic() < end:
             time.sleep(IDLE / 5)
 
     # -- its thread ----------------------------------------------------------
 
     def _turn(self) -> None:
+        self._sending = True   # before it is taken: `flush` looks at the queue first
         try:
             ping = self._waiting.popleft()
         except IndexError:
+            self._sending = False
             self._rest()
             return
         self._idle = 0
@@ -160,6 +163,7 @@ class Pings:
                 self._complain(ping, f'{type(error).__name__}: {error}')
         finally:
             self._connection = None
+            self._sending = False
 
     def _rest(self) -> None:
         self._idle += 1
