@@ -7,8 +7,10 @@ import io
 import json
 import os
 import re
+from datetime import datetime
 from typing import Any
 from xml.etree import ElementTree
+from zoneinfo import ZoneInfo
 
 import pytest
 import scene
@@ -159,6 +161,20 @@ def test_a_job_of_many_applications_is_one_line(towns: Ledger, now: float) -> No
     assert [row['application_id'] for row in opened['rows']] == ['town/007', 'town/060']
 
 
+def test_a_line_of_a_name_tells_the_next_run_of_one_that_is_in_the_code(
+    ledger: Ledger, now: float,
+) -> None:
+    plans = {'some': Declared(Plan('0 3 * * *')), 'old': Declared(Plan('0 1 * * *'))}
+    for number in range(25):
+        ledger.seen(f'{number:02}', 'http://localhost', plans, now - HOUR)
+        ledger.seen(f'{number:02}', 'http://localhost', {
+            name: plan for name, plan in plans.items() if name == 'some' and number}, now)
+    data = data_of(asker(ledger)('/jobs.json'))
+    assert row_of(data, 'some')['states'] == {'gone': 1, 'none': 24}
+    assert row_of(data, 'some')['next'] == Schedule('0 3 * * *').next_epoch(int(now))
+    assert row_of(data, 'old')['next'] is None
+
+
 def test_a_long_table_has_parts(towns: Ledger, now: float) -> None:
     with clock.in_place(lambda: now):
         first = data_of(asker(towns)('/jobs.json', job='monthly'))
@@ -211,6 +227,16 @@ def test_a_job_that_executes_says_where_and_since_when(ask: Ask) -> None:
     data = data_of(ask('/job.json', application=SHOP, job='bill'))
     assert data['executing'][0]['pid'] > 0
     assert 'executes since' in text_of(ask('/job', application=SHOP, job='bill'))
+
+
+def test_a_job_that_nobody_calls_says_so(ledger: Ledger, now: float) -> None:
+    ledger.seen('bern', 'http://localhost', {'a': Declared(Plan('0 3 * * *'))}, now)
+    query = {'application': 'bern', 'job': 'a'}
+    assert 'Nobody calls it' in text_of(asker(ledger)('/job', **query))
+    ledger.own([Owner('bern', 'http://localhost', '/srv', now)])
+    assert 'Nobody calls it' not in text_of(asker(ledger)('/job', **query))
+    ledger.seen('bern', 'http://localhost', {}, now)
+    assert 'Nobody calls it' not in text_of(asker(ledger)('/job', **query))   # it is gone
 
 
 def test_a_job_that_is_gone_says_so(ledger: Ledger) -> None:
@@ -337,6 +363,7 @@ def test_a_herd_is_found_and_told_what_to_write(towns: Ledger, now: float) -> No
     assert members['monthly']['advice'] == 'max_offset=300: about 24 a minute'
     assert herd['calls'] == data['busiest'] >= 240
     assert sum(data['counts']) == data['calls']
+    assert all(at > now - 60 for herd in data['herds'] for at in herd['times'])
     assert 'max_offset=300' in text
 
 
@@ -383,6 +410,19 @@ def test_a_limit_that_is_not_written_is_not_made_up(
 
 
 # -- History
+
+def test_times_are_told_in_the_zone_of_all_jobs(ask: Ask, ledger: Ledger, now: float) -> None:
+    for path in ('/history.json', '/machines.json', '/load.json'):
+        assert data_of(ask(path))['timezone'] == scene.ZURICH
+    at = last('import_prices', now)
+    local = f'{datetime.fromtimestamp(at, ZoneInfo(scene.ZURICH)):%Y-%m-%dT%H:%M:%S}'
+    found = data_of(ask('/history.json', **{'from': local, 'to': local}))['runs']
+    assert 'import_prices' in [run['job'] for run in found]
+    ledger.seen('bern', 'http://localhost', {
+        'a': Declared(Plan('0 3 * * *', 'Asia/Tokyo')), 'b': Declared(Plan('0 3 * * *'))}, now)
+    assert data_of(asker(ledger)('/history.json'))['timezone'] is None
+    assert 'From, UTC' in text_of(asker(ledger)('/history'))
+
 
 def test_history_is_filtered_and_paged_to_its_end(ask: Ask) -> None:
     query: dict[str, Any] = {'application': SHOP, 'limit': 7}

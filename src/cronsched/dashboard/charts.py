@@ -78,8 +78,9 @@ def paths(
         kind = state(row.state).kind
         found.setdefault(f'bar {kind}', []).append(f'M{x} {y}h{wide}v{tall}h-{wide}z')
         if kind == 'bad':
-            deep = round(min(wide * 1.2, tall), 2)
-            found.setdefault('notch', []).append(f'M{x} {y}h{wide}l-{half} {deep}z')
+            # From above the bar on, so that no line of it is left.
+            deep = round(min(wide * 1.2, tall) + 1, 2)
+            found.setdefault('notch', []).append(f'M{x} {round(y - 1, 2)}h{wide}l-{half} {deep}z')
     # The notches last, on top of the bars.
     return [(name, ''.join(found[name])) for name in sorted(found)]
 

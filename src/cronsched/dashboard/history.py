@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from cronsched.dashboard.messages import Unreadable
-from cronsched.dashboard.view import Page, View, find_job, timezone_of
+from cronsched.dashboard.view import Page, View, find_job, only_timezone, timezone_of
 from cronsched.dashboard.words import STATES
 from cronsched.ledger import OUTCOMES, Row
 
@@ -42,9 +42,9 @@ def page(view: View) -> Page:
 
 
 def _timezone(view: View, application_id: str | None, job: str | None) -> str | None:
-    """In whose zone times are told: that of the job, where there is one."""
+    """In whose zone times are told: that of the job, or of all of them."""
     if not application_id or not job:
-        return None
+        return only_timezone(view.ledger.planned())
     return timezone_of(find_job(view.ledger, application_id, job))
 
 

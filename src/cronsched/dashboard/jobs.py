@@ -14,7 +14,7 @@ from cronsched.dashboard.charts import median, paths, percentile
 from cronsched.dashboard.messages import Unreadable
 from cronsched.dashboard.view import Page, View, timezone_of
 from cronsched.dashboard.words import STATES
-from cronsched.ledger import Found, Pause, Plan, Row, Standing, Wanted
+from cronsched.ledger import GONE, Found, Pause, Plan, Row, Standing, Wanted
 from cronsched.report.reasons import schedule_of_plan
 
 __all__ = ['page']
@@ -80,7 +80,8 @@ def _grouped(view: View, standings: Sequence[Standing], strip: dict[str, Any]) -
 def _group(
     view: View, group: Sequence[Standing], pauses: dict[tuple[str | None, str], Pause],
 ) -> dict[str, Any]:
-    first = group[0]
+    # One of those in the code, if there is any.
+    first = next((each for each in group if each.state != GONE), group[0])
     found, _ = view.ledger.find_jobs(Wanted(
         application_id=first.application_id, job=first.job, limit=1))
     alike = {each.words for each in group}
@@ -92,7 +93,7 @@ def _group(
         'applications': sum(each.count for each in group),
         'states': {each.state: each.count for each in group},
         'newest': max((each.newest for each in group if each.newest), default=None),
-        'next': _next(known.plan, view.now),
+        'next': _next(known.plan, view.now) if known.declared else None,
         'paused': _pause(pauses.get((None, first.job))),
         'paused_in': sum(
             1 for application_id, job in pauses if job == first.job and application_id),

@@ -11,12 +11,12 @@ from cronsched.dashboard.charts import columns
 from cronsched.dashboard.flight import in_flight
 from cronsched.dashboard.gantt import labels
 from cronsched.dashboard.messages import Unreadable
-from cronsched.dashboard.view import Page, View
+from cronsched.dashboard.view import Page, View, only_timezone
 from cronsched.report.herds import Herd, load_of
 
 __all__ = ['page']
 
-HOUR, DAY = 3600, 86400
+MINUTE, HOUR, DAY = 60, 3600, 86400
 SPANS: Final = {'day': (DAY, 60), 'week': (7 * DAY, HOUR)}
 CHART: Final = (960, 140)
 MOST_TIMES: Final = 6
@@ -29,8 +29,7 @@ def page(view: View) -> Page:
         raise Unreadable(f'span={span[:20]!r}: write span=day or span=week')
     length, step = SPANS[span]
     jobs = view.ledger.planned()
-    zones = {each.plan.timezone for each in jobs if each.plan}
-    timezone = zones.pop() if len(zones) == 1 else None
+    timezone = only_timezone(jobs)
     load = load_of(
         jobs, start=int(view.now) // HOUR * HOUR, length=length, step=step,
         herds=span == 'day')
@@ -41,7 +40,7 @@ def page(view: View) -> Page:
         'asked': length, 'step': load.step, 'unknown': load.unknown, 'busiest': busiest,
         'calls': sum(load.counts), 'counts': load.counts,
         'executing': len(executing), 'in_flight': in_flight(view.ledger, executing),
-        'herds': [_herd(each) for each in load.herds],
+        'herds': [_herd(each, view.now) for each in load.herds],
         'hours': _hours(load.counts, load.start, load.step),
     }, drawn={
         'columns': list(columns(load.counts, load.start, load.step, *CHART)),
@@ -49,10 +48,12 @@ def page(view: View) -> Page:
     })
 
 
-def _herd(herd: Herd) -> dict[str, Any]:
+def _herd(herd: Herd, now: float) -> dict[str, Any]:
+    # The hour has begun: what is past is told where nothing of it is to come.
+    times = [at for at in herd.times if at > now - MINUTE] or list(herd.times)
     return {
-        'calls': herd.calls, 'peak': herd.peak, 'times': list(herd.times[:MOST_TIMES]),
-        'more_times': max(len(herd.times) - MOST_TIMES, 0),
+        'calls': herd.calls, 'peak': herd.peak, 'times': times[:MOST_TIMES],
+        'more_times': max(len(times) - MOST_TIMES, 0),
         'members': [
             {'job': each.job, 'expression': each.expression, 'calls': each.calls,
              'advice': each.advice}

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from cronsched.dashboard.view import Page, View
+from cronsched.dashboard.view import Page, View, only_timezone
 from cronsched.ledger import Executing, Member, Owner
 from cronsched.report.overview import executing_data
 
@@ -24,6 +24,7 @@ def page(view: View) -> Page:
     applications = view.ledger.applications()
     executing = view.ledger.executing()
     return Page('machines.html', {
+        'timezone': only_timezone(view.ledger.planned()),
         'processes': _processes(view.ledger.members(), owners, executing),
         'unowned': [
             {'application_id': each.application_id, 'address': each.base_url,

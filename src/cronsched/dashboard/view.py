@@ -12,7 +12,7 @@ shows: times are UTC seconds, durations seconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,10 +20,10 @@ from typing import Any
 from cronsched.dashboard.messages import NotThere, Request, Unreadable, link
 from cronsched.dashboard.rights import Rights
 from cronsched.dashboard.words import zone_of
-from cronsched.ledger import KnownJob, Ledger, Pause, Row, Wanted
+from cronsched.ledger import KnownJob, Ledger, Pause, Planned, Row, Wanted
 from cronsched.report.overview import row_data
 
-__all__ = ['Page', 'View', 'run_data', 'timezone_of']
+__all__ = ['Page', 'View', 'only_timezone', 'run_data', 'timezone_of']
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,12 @@ def find_job(ledger: Ledger, application_id: str, job: str) -> KnownJob:
     if not found:
         raise NotThere(f'the ledger knows no job {job!r} of {application_id!r}')
     return found[0].known
+
+
+def only_timezone(jobs: Iterable[Planned]) -> str | None:
+    """That of all jobs, if they have the same."""
+    named = {each.plan.timezone for each in jobs if each.plan}
+    return named.pop() if len(named) == 1 else None
 
 
 def run_data(row: Row, *, details: bool) -> dict[str, Any]:

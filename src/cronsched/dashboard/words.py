@@ -125,6 +125,16 @@ def text_of(at: float, timezone: str | None, now: float) -> str:
     return format(local, f'{local.day} %b{year} %H:%M{seconds} %Z')
 
 
+def counted(number: int) -> str:
+    """A number that may be large."""
+    return f'{number:,}'
+
+
+def sentence(text: str) -> str:
+    """A message of ours, as it stands alone."""
+    return f'{text[:1].upper()}{text[1:]}{"" if text.endswith((".", "!", "?")) else "."}'
+
+
 def without_zone(words: str | None, timezone: str | None) -> str | None:
     """The plain English of a plan, where the times beside it name their zone."""
     return words and words.removesuffix(f', {timezone}')
@@ -168,7 +178,8 @@ def outcomes(names: Sequence[str]) -> str:
 
 
 FILTERS: Final[dict[str, Any]] = {
-    'ago': ago, 'badge': badge, 'lasted': lasted, 'name': name, 'outcomes': outcomes,
-    'shown': shown, 'when': when, 'word': lambda value: state(value).word,
+    'ago': ago, 'badge': badge, 'counted': counted, 'lasted': lasted, 'name': name,
+    'outcomes': outcomes, 'sentence': sentence,
+    'moment': text_of, 'shown': shown, 'when': when, 'word': lambda value: state(value).word,
     'kind': lambda value: state(value).kind, 'value_of': value_of, 'without_zone': without_zone,
 }
