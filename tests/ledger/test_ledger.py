@@ -186,6 +186,14 @@ def test_a_granted_run_tells_what_came_before(ledger: Ledger) -> None:
     assert claim.last_success == run(1).scheduled
 
 
+def test_a_granted_run_tells_how_long_after_its_time_it_is_due(ledger: Ledger) -> None:
+    ledger.seen(APPLICATION, 'http://localhost', {JOB: Declared(Plan('* * * * *'), 12.5)}, 1.0)
+    assert granted(ledger, run(0), retries=1).offset == 12.5
+    assert ledger.claim(run(0)).offset is None
+    ledger.finish(Claim(run(0), 'granted'), 'failed', took=0.1)
+    assert granted(ledger, run(0), attempt=2, retries=1).offset == 12.5
+
+
 def test_a_late_run_is_told_what_came_before_it_not_after(ledger: Ledger) -> None:
     for minute in (0, 1, 5):
         ended(ledger, run(minute), 'ok')

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 
+import postgres
 import pytest
 from processes import run_python
 from prometheus_client import CollectorRegistry, generate_latest
@@ -13,6 +14,7 @@ import cronsched
 from cronsched.base import clock
 from cronsched.cli import main
 from cronsched.ledger import Declared, LedgerError, Missed, Owner, Plan, Run, open_ledger
+from cronsched.ledger.postgres import PostgresLedger
 from cronsched.telemetry.prometheus import Collector
 
 EVERY_MINUTE = Declared(Plan('* * * * *', 'UTC', 'tidy'), 7.0)
@@ -26,6 +28,10 @@ def now():
 
 @pytest.fixture
 def filled(ledger):
+    return fill(ledger)
+
+
+def fill(ledger):
     for application_id in ('org/zug', 'org/uri'):
         ledger.seen(application_id, '', {'tidy': EVERY_MINUTE, 'report': EVERY_MINUTE}, NOW)
     ledger.own([Owner('org/zug', 'http://127.0.0.1:1', '/srv', NOW)])
@@ -88,6 +94,18 @@ def test_what_is_now(filled):
     assert found['applications',] == 2
     assert found['applications_owned',] == 1
     assert found['build_info', cronsched.__version__] == 1
+
+
+def test_a_ledger_of_several_machines_tells_the_same(filled):
+    shared = PostgresLedger(postgres.server().clean_database())
+    shared.clock = clock.now
+    try:
+        fill(shared)
+        for options in ({}, {'by_application': True}):
+            assert figures(shared, **options) == figures(filled, **options)
+        assert set(exposition(filled).splitlines()) <= set(exposition(shared).splitlines())
+    finally:
+        shared.close()
 
 
 def test_one_series_for_each_application_id_if_wanted(filled):

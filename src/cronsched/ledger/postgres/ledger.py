@@ -53,7 +53,7 @@ FINISH_PATIENCE: Final = 1.0
 LOOKS: Final = 3
 
 CLAIM: Final = (
-    'SELECT verdict, attempt, previous, last_success, look FROM cronsched.claim_v1('
+    'SELECT verdict, attempt, previous, last_success, look, delay FROM cronsched.claim_v1('
     '%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)')
 VOID: Final = 'SELECT cronsched.void_v1(%s, %s, %s, %s, %s)'
 FINISH: Final = 'SELECT cronsched.finish_v1(%s, %s, %s, %s, %s, %s, %s)'
@@ -124,7 +124,7 @@ class PostgresLedger(Writing):
     def _claim(self, run: Run, values: tuple[Any, ...]) -> Claim:
         looked: str | None = None
         for _ in range(LOOKS):
-            verdict, attempt, previous, last_ok, look = self._session.ask(
+            verdict, attempt, previous, last_ok, look, delay = self._session.ask(
                 CLAIM, (*values, looked, self._at(None)))[0]
             if verdict != 'look':
                 break
@@ -142,7 +142,7 @@ class PostgresLedger(Writing):
             raise LedgerError(
                 f'{run} was not claimed: processes that execute {run.job!r} come and go while '
                 'they are looked for')
-        return Claim(run, verdict, attempt, previous, last_ok)
+        return Claim(run, verdict, attempt, previous, last_ok, delay)
 
     def finish(
         self, claim: Claim, outcome: str, *, took: float, detail: str | None = None,

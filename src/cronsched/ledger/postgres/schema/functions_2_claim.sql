@@ -6,7 +6,7 @@ CREATE OR REPLACE FUNCTION cronsched.answered_v1(
     p_verdict text, p_attempt integer, p_look bigint[] DEFAULT NULL
 ) RETURNS cronsched.answer_v1 LANGUAGE sql STABLE AS $$
     SELECT p_verdict, p_attempt, NULL::bigint, NULL::bigint,
-        CASE WHEN p_look IS NOT NULL THEN cronsched.look_v1(p_look) END
+        CASE WHEN p_look IS NOT NULL THEN cronsched.look_v1(p_look) END, NULL::double precision
 $$;
 
 -- `cronsched.ledger.rules.again`.
@@ -107,7 +107,7 @@ BEGIN
         v_last_ok := (SELECT max(r.scheduled) FROM cronsched.runs AS r
             WHERE r.job_id = p_job.id AND r.scheduled < p_scheduled AND r.state = 'ok');
     END IF;
-    RETURN ROW('granted', p_attempt, v_previous, v_last_ok, NULL)::cronsched.answer_v1;
+    RETURN ROW('granted', p_attempt, v_previous, v_last_ok, NULL, p_job.delay)::cronsched.answer_v1;
 END $$;
 
 -- The first claim of a run.

@@ -162,12 +162,14 @@ CREATE TABLE cronsched.totals (
 
 -- What a claim asks for (`Ledger.claim` says what the fields mean) and by whom,
 -- and what it is answered. `look`: JSON of processes of this machine of which
--- the asker has to say first whether they live; nothing is decided then.
+-- the asker has to say first whether they live; nothing is decided then. `delay`
+-- is that of the job, and NULL where it is not granted.
 CREATE TYPE cronsched.wish_v1 AS (
     application_id text, job text, scheduled bigint, attempt integer, stamp bigint, epoch bigint,
     retries integer, backoff double precision, overlap text, timeout double precision,
     token bigint, member bigint, thread text, host text, pid integer, at double precision
 );
 CREATE TYPE cronsched.answer_v1 AS (
-    verdict text, attempt integer, previous bigint, last_success bigint, look text
+    verdict text, attempt integer, previous bigint, last_success bigint, look text,
+    delay double precision
 );
