@@ -11,6 +11,7 @@ from pages import ROOT, blocks_of
 
 from cronsched.cli import main
 from cronsched.ledger import Declared, Owner, Plan, Run, open_ledger
+from cronsched.ledger.process import Process
 
 FIRST = 1700000040
 
@@ -144,7 +145,7 @@ def test_a_copy_keeps_what_is_known(
     rows = {row.run: row for row in new.walk()}
     for row in old.walk():
         if row.run not in (run(2001), run(7)):
-            assert rows[row.run] == row._replace(machine=None, member=None)
+            assert rows[row.run] == row._replace(member=rows[row.run].member)
     assert [wanted.job for wanted in new.take_requests(['org/zug'], FIRST)] == ['report']
     claim = new.claim(run(2200))
     assert (claim.previous, claim.last_success) == (run(2001).scheduled, run(2000).scheduled)
@@ -160,7 +161,26 @@ def test_a_second_copy_adds_nothing(
     capsys.readouterr()
     assert main(['ledger', 'copy', one_machine, target]) == 0
     assert capsys.readouterr().out.strip() == (
-        'added: 0 applications, 0 jobs, 0 pauses, 0 requests, 0 runs, 0 totals')
+        'added: 0 members, 0 applications, 0 jobs, 0 pauses, 0 requests, 0 runs, 0 totals')
+
+
+def test_a_copy_keeps_where_runs_were_executed(
+    one_machine: str, capsys: pytest.CaptureFixture[str],
+) -> None:
+    target = postgres.server().clean_database()
+    owner = postgres.server().url(postgres.database_of(target))
+    sql(owner, "INSERT INTO cronsched.members (machine, boot, namespace, pid, started, host, "
+               "since) VALUES ('another', 'b', 'n', 1, 1, 'web9', 1)")
+    for _ in range(2):
+        assert main(['ledger', 'copy', one_machine, owner]) == 0
+    new = open_ledger(target)
+    row, here = new.find(run(2000)), Process.current()
+    assert row is not None
+    assert (row.machine, row.host, row.pid) == (here.machine, here.host, here.pid)
+    assert [(each.machine, each.pid, each.alive) for each in new.members()
+            if each.id == row.member] == [(here.machine, here.pid, False)]
+    assert len(new.members()) == 2
+    new.close()
 
 
 def test_the_ledger_of_an_application_that_runs_is_not_copied(

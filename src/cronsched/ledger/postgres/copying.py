@@ -8,7 +8,7 @@ Example::
 All or nothing, in one transaction; a second time adds what is new, and changes
 nothing that is there. So the ledgers of several machines can be put together.
 The role must be the owner of the schema. A run that still says it is running is
-recorded as lost: the application has been stopped.
+recorded as lost, and all processes are gone: the application has been stopped.
 """
 
 from __future__ import annotations
@@ -38,13 +38,30 @@ JOBS: Final = (
     'seed, planned, declared, offset AS delay, options, place, words FROM jobs')
 RUNS: Final = (
     'SELECT application_id, job, scheduled, CASE state WHEN \'running\' THEN \'lost\' ELSE state '
-    'END AS state, attempt, stamp, epoch, host, pid, started, CASE state WHEN \'running\' THEN '
-    f'started ELSE ended END AS ended, until, count, status, CASE state WHEN \'running\' THEN '
-    f"'{MOVED}' ELSE detail END AS detail, requested, asked_by, gave_up, next_attempt, "
-    'attempts_left FROM runs JOIN jobs ON jobs.id = job_id')
+    'END AS state, attempt, stamp, epoch, member, host, pid, started, CASE state '
+    'WHEN \'running\' THEN started ELSE ended END AS ended, until, count, status, '
+    f"CASE state WHEN 'running' THEN '{MOVED}' ELSE detail END AS detail, requested, asked_by, "
+    'gave_up, next_attempt, attempts_left FROM runs JOIN jobs ON jobs.id = job_id')
 TOTALS: Final = (
     'SELECT application_id, job, outcome, bucket, late_bucket, count, seconds, late_seconds '
     'FROM totals JOIN jobs ON jobs.id = job_id')
+MEMBERS: Final = (
+    'SELECT id, machine, boot, namespace, pid, started, host, since FROM members')
+# A process is one row, whichever of its ledgers tells of it, and how often.
+ADD_MEMBERS: Final = (
+    'WITH told AS (SELECT DISTINCT ON (machine, boot, namespace, pid, started) * '
+    'FROM json_populate_recordset(NULL::cronsched.members, %s::json)), '
+    'added AS (INSERT INTO cronsched.members '
+    '(machine, boot, namespace, pid, started, host, since, dead) '
+    'SELECT machine, boot, namespace, pid, started, host, since, true FROM told WHERE NOT EXISTS '
+    '(SELECT FROM cronsched.members AS m WHERE (m.machine, m.boot, m.namespace, m.pid, m.started) '
+    '= (told.machine, told.boot, told.namespace, told.pid, told.started)) '
+    'RETURNING 1) SELECT count(*) FROM added')
+THEIR_NUMBERS: Final = (
+    'SELECT told.id, (SELECT min(m.id) FROM cronsched.members AS m '
+    'WHERE (m.machine, m.boot, m.namespace, m.pid, m.started) '
+    '= (told.machine, told.boot, told.namespace, told.pid, told.started)) '
+    'FROM json_populate_recordset(NULL::cronsched.members, %s::json) AS told')
 #: Of the tables whose rows name no job by its number.
 PLAIN: Final = {
     'applications': 'SELECT application_id, base_url, seen FROM applications',
@@ -66,8 +83,10 @@ def copy(path: Path, target: Source, patience: float = 10.0) -> dict[str, int]:
         execute(connection, 'BEGIN')
         with store.read() as read:
             read.row_factory = sqlite3.Row
-            counts = {table: _copy(connection, table, read.execute(sql))
-                      for table, sql in (PLAIN | OF_JOBS).items()}
+            added, numbers = _copy_members(connection, read.execute(MEMBERS))
+            counts = {'members': added} | {
+                table: _copy(connection, table, read.execute(sql), numbers)
+                for table, sql in (PLAIN | OF_JOBS).items()}
         execute(connection, 'COMMIT')
         return counts
     finally:
@@ -87,10 +106,24 @@ def _check_stopped(path: Path) -> None:
             'application, and copy then')
 
 
-def _copy(connection: Any, table: str, rows: Iterable[sqlite3.Row]) -> int:
+def _copy_members(
+    connection: Any, rows: Iterable[sqlite3.Row],
+) -> tuple[int, dict[int, int]]:
+    """How many were added, and the number that each has there."""
+    added, numbers = 0, dict[int, int]()
+    for piece in pieces(rows, AT_ONCE):
+        told = json.dumps([_storable(dict(row)) for row in piece])
+        added += execute(connection, ADD_MEMBERS, (told,))[0][0]
+        numbers |= dict(execute(connection, THEIR_NUMBERS, (told,)))
+    return added, numbers
+
+
+def _copy(
+    connection: Any, table: str, rows: Iterable[sqlite3.Row], numbers: dict[int, int],
+) -> int:
     added = 0
     for piece in pieces(rows, AT_ONCE):
-        told = [_converted(table, dict(row)) for row in piece]
+        told = [_converted(table, dict(row), numbers) for row in piece]
         columns = [name for name in told[0] if name not in NAMES] if table in OF_JOBS else (
             list(told[0]))
         added += execute(connection, _statement(table, columns), (json.dumps(told),))[0][0]
@@ -118,9 +151,15 @@ def _statement(table: str, columns: list[str]) -> str:
         'SELECT count(*) FROM added')
 
 
-def _converted(table: str, row: dict[str, Any]) -> dict[str, Any]:
+def _converted(table: str, row: dict[str, Any], numbers: dict[int, int]) -> dict[str, Any]:
     if table == 'requests':
         row['token'] = int.from_bytes(secrets.token_bytes(8), 'big', signed=True)
         row['taken'] = row['token'] if row['taken'] else None
+    elif table == 'runs':
+        row['member'] = numbers.get(row['member'])   # None: forgotten
+    return _storable(row)
+
+
+def _storable(row: dict[str, Any]) -> dict[str, Any]:
     return {name: storable(value) if isinstance(value, str) else value
             for name, value in row.items()}

@@ -126,7 +126,9 @@ def _member(row: tuple[Any, ...]) -> Member:
     if lives == 'look':
         lives = next(iter(json.loads(looked_at(process) or '{}').values()), 'unknown')
     alive = {'alive': True, 'dead': False}.get(lives)
-    if seen is not None:   # it beats, or did
-        alive = not dead if alive is None else alive
+    if dead:               # convicted, or it left; or it comes from another ledger
+        alive = False
+    elif seen is not None and alive is None:   # it beats
+        alive = True
     return Member(
         number, machine, host, pid, since, alive, seats, epoch or 0, seen, offset)

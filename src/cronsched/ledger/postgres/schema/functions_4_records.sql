@@ -11,8 +11,8 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     RETURNING id
 $$;
 
--- Processes that ended and that nothing refers to, those of `p_looked` and of
--- an earlier boot; and the addresses of those that are forgotten.
+-- Processes that ended and that nothing refers to, those of `p_looked`, of an
+-- earlier boot and those that left or were given up; and the addresses of those that are forgotten.
 CREATE OR REPLACE FUNCTION cronsched.forget_members_v1(
     p_member bigint, p_looked jsonb, p_before double precision
 ) RETURNS void
@@ -21,7 +21,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         AND NOT EXISTS (SELECT FROM cronsched.executions AS e WHERE e.member = m.id)
         AND NOT EXISTS (SELECT FROM cronsched.owners AS o WHERE o.member = m.id)
         AND NOT EXISTS (SELECT FROM cronsched.seats AS s WHERE s.member = m.id)
-        AND cronsched.lives_v1(m.id, p_member, p_looked) = 'dead';
+        AND (m.dead OR cronsched.lives_v1(m.id, p_member, p_looked) = 'dead');
     DELETE FROM cronsched.addresses AS d WHERE d.seen < p_before
         AND NOT EXISTS (SELECT FROM cronsched.members AS m WHERE m.id = d.member)
 $$;
