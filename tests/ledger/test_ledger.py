@@ -194,6 +194,32 @@ def test_a_granted_run_tells_how_long_after_its_time_it_is_due(ledger: Ledger) -
     assert granted(ledger, run(0), attempt=2, retries=1).offset == 12.5
 
 
+def test_each_execution_of_a_job_has_a_greater_number(ledger: Ledger) -> None:
+    first = granted(ledger, run(0), retries=1)
+    assert first.fence > 0
+    ledger.finish(first, 'failed', took=0.1)
+    again = granted(ledger, run(0), attempt=2, retries=1)
+    other = granted(ledger, run(5), overlap='allow')
+    late = granted(ledger, run(3), overlap='allow')     # of an earlier time
+    fences = [each.fence for each in (first, again, other, late)]
+    assert fences == sorted(set(fences))
+    assert ledger.claim(run(0)).fence == 0
+
+
+def test_an_execution_is_current_until_it_ends_or_is_given_up(ledger: Ledger) -> None:
+    first = granted(ledger, run(0), retries=2)
+    other = granted(ledger, run(1), overlap='allow')
+    assert ledger.is_current(first)
+    ledger.record(run(0), 'timed_out', at=FIRST + 1.0)
+    assert ledger.is_current(first)     # its sender waits no more, and it executes
+    ledger.finish(first, 'failed', took=0.1)
+    assert not ledger.is_current(first)
+    second = granted(ledger, run(0), attempt=3, retries=2, overlap='allow')
+    assert ledger.is_current(second)
+    assert not ledger.is_current(first)
+    assert ledger.is_current(other)
+
+
 def test_a_late_run_is_told_what_came_before_it_not_after(ledger: Ledger) -> None:
     for minute in (0, 1, 5):
         ended(ledger, run(minute), 'ok')

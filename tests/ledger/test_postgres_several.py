@@ -184,6 +184,42 @@ def test_a_promoted_server_grants_nothing_before_all_have_spoken(ledgers, databa
     assert ledger.claim(run(10), timestamp=NOW, overlap='allow').granted
 
 
+def test_after_a_failover_the_numbers_go_on_above_those_that_were_lost(
+    ledgers, database,
+) -> None:
+    ledger, other = ledgers
+    before = ledger.claim(run(), timestamp=NOW, overlap='allow')
+    ledger.take_requests([])
+    database.lose()
+    database.sql('UPDATE cronsched.jobs SET fence = 0')
+    timeline, = database.sql('SELECT cronsched.timeline_v1()')[0]
+    database.sql('ALTER FUNCTION cronsched.timeline_v1() RENAME TO real_timeline')
+    database.sql('CREATE FUNCTION cronsched.timeline_v1() RETURNS bigint LANGUAGE sql AS '
+                 f"'SELECT {timeline + 1}::bigint'; GRANT EXECUTE ON FUNCTION "
+                 'cronsched.timeline_v1() TO PUBLIC')
+    try:
+        database.sql('SELECT cronsched.quiet_v1()')
+        database.sql("UPDATE cronsched.state SET value = '0' WHERE key = 'quiet_until'")
+        # It is asked before it had time to hear of the new server.
+        assert ledger.is_current(before)
+        assert other.claim(run(10), timestamp=NOW, overlap='allow').fence > before.fence
+    finally:
+        database.sql('DROP FUNCTION cronsched.timeline_v1(); '
+                     'ALTER FUNCTION cronsched.real_timeline() RENAME TO timeline_v1')
+
+
+def test_what_was_given_up_is_not_current(ledgers, database) -> None:
+    ledger, other = ledgers
+    claim = ledger.claim(run(), timestamp=NOW, retries=1)
+    database.sql("UPDATE cronsched.members SET boot = 'of another time'")
+    other.recover()
+    assert states(other) == {0: 'lost'}
+    assert not ledger.is_current(claim)
+    anew = other.claim(run(), attempt=2, timestamp=NOW + 1, retries=1)
+    assert anew.fence > claim.fence
+    assert not ledger.is_current(claim)
+
+
 def test_a_worker_that_only_executes_says_its_claims_again_too(ledgers, database) -> None:
     """Nobody asks it for anything: no scheduler, no further request."""
     worker, other = ledgers

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from freezegun import freeze_time
 
 from cronsched._cronsched import run_id, sign_headers
 from cronsched.jobs.settings import Settings
-from cronsched.ledger import Ledger, LedgerError, open_ledger
+from cronsched.ledger import Claim, Ledger, LedgerError, Run, open_ledger
 from cronsched.morepath.job import Job
 from cronsched.scheduler.site import UNCONFIGURED, Site
 from cronsched.web.receive import Answered, CronRun, accept, expect, settle
@@ -97,6 +98,23 @@ def test_a_signed_request_runs_the_function_and_is_recorded(job, view, site, led
     assert run(job, request_for(site), site) == 'ok'
     assert len(view.runs) == 1
     assert rows(ledger) == [('ok', 1, None)]
+
+
+def test_a_run_knows_its_fence_and_whether_it_is_current(site, ledger):
+    seen: list[tuple[int, bool]] = []
+
+    def look(request):
+        seen.append((request.cron_run.fence, request.cron_run.is_current()))
+
+    def look_twice(request):
+        look(request)
+        given_up = Claim(Run(APPLICATION_ID, 'cleanup', SCHEDULED), 'granted')
+        ledger.finish(given_up, 'failed', took=0.1)
+        look(request)
+
+    run(Job(look, 8, 0, 'UTC', name='cleanup'), request_for(site, SCHEDULED - 60), site)
+    run(Job(look_twice, 8, 0, 'UTC', name='cleanup'), request_for(site), site)
+    assert seen == [(1, True), (2, True), (2, False)]
 
 
 @pytest.mark.parametrize(('passing', 'late', 'waits'), [
@@ -230,6 +248,8 @@ def test_without_ledger_or_secret_the_job_runs_all_the_same(job, view):
     assert run(job, SimpleNamespace(headers={}, environ={}), UNCONFIGURED) == 'ok'
     assert view.runs[0].previous is None
     assert abs(view.runs[0].scheduled.timestamp() - time.time()) < 10
+    assert (view.runs[0].fence, view.runs[0].is_current()) == (0, True)
+    assert asyncio.run(view.runs[0].ais_current())
 
 
 def test_where_it_is_not_demanded_a_signature_that_is_there_still_claims(job, view, ledger):

@@ -74,6 +74,10 @@ class Ledger(Protocol):
         (`attempts_due`). After `timeout` seconds its sender has given up; a
         process of which nothing can be known is then taken for dead."""
 
+    def is_current(self, claim: Claim) -> bool:
+        """Whether the run is still executed by this claim: it did not end,
+        was not given up as lost, and nobody was granted it since."""
+
     def finish(
         self, claim: Claim, outcome: str, *, took: float, detail: str | None = None,
     ) -> None:

@@ -73,6 +73,7 @@ class Claim(NamedTuple):
     previous: int | None = None       # scheduled time of the run before
     last_success: int | None = None   # scheduled time of the last `ok` run
     offset: float | None = None       # seconds that the job is due after it, if known
+    fence: int = 0                    # of a job, each that is granted has a greater one
 
     @property
     def granted(self) -> bool:

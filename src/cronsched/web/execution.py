@@ -54,6 +54,9 @@ class CronRun:
     previous: the same of the run before, None for the first.
     last_success: the same of the last run that ended well.
     attempt: from 1.
+    fence: a number that grows with each claim of the job that is granted, whichever
+        machine it is granted to. A store of your own that keeps the greatest one it
+        has seen can refuse an execution that others have given up.
     job, application_id: their names.
     request: the request that executes it: the framework's, the environ of WSGI, the
         scope of ASGI; None under Morepath, where it is the argument.
@@ -67,6 +70,19 @@ class CronRun:
     job: str = ''
     application_id: str = ''
     request: Any = field(default=None, repr=False, compare=False)
+    fence: int = 0
+    _asks: Callable[[], bool] | None = field(default=None, repr=False, compare=False)
+
+    def is_current(self) -> bool:
+        """Whether nobody has given this execution up, which a machine that was
+        cut off does not hear: to be asked before a step that cannot be taken
+        back. True where runs are not recorded. Raises `LedgerError` when the
+        ledger cannot be asked."""
+        return self._asks is None or self._asks()
+
+    async def ais_current(self) -> bool:
+        """The same for `async def` jobs, in a thread of ours."""
+        return await in_thread(self.is_current)
 
 
 class TimedOut(Exception):

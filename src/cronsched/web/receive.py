@@ -20,8 +20,9 @@ It may wait for the ledger: in an event loop, `await in_thread(accept, ...)`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, NoReturn
 
 from cronsched._cronsched import run_id
@@ -104,7 +105,8 @@ def accept(
         waits = granted.verdict in ('executing', 'queued', 'replayed')
         raise Answered(200, {OUTCOME_HEADER: 'duplicate' if waits else granted.verdict})
     return Execution(
-        job, _cron_run(job, granted, request), policy, ledger, granted, environ, traceparent)
+        job, _cron_run(job, granted, request, partial(ledger.is_current, granted)), policy, ledger,
+        granted, environ, traceparent)
 
 
 def _unrecorded(host: Host, name: str, signed: Signed | None) -> Claim:
@@ -190,7 +192,9 @@ def _refuse_for_now(
     raise Answered(503, headers, 'the ledger cannot be used, see the log') from error
 
 
-def _cron_run(job: Job, granted: Claim, request: Any) -> CronRun:
+def _cron_run(
+    job: Job, granted: Claim, request: Any, asks: Callable[[], bool] | None = None,
+) -> CronRun:
     run = granted.run
     return CronRun(
         id=run_id(run.application_id, run.job, run.scheduled),
@@ -201,6 +205,8 @@ def _cron_run(job: Job, granted: Claim, request: Any) -> CronRun:
         job=run.job,
         application_id=run.application_id,
         request=request,
+        fence=granted.fence,
+        _asks=asks,
     )
 
 

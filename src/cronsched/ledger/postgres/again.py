@@ -29,6 +29,10 @@ __all__ = ['Lately']
 KEPT: Final = 600.0
 MOST: Final = 20_000
 
+# Where they are in a claim; between them, how long it took and the detail.
+OUTCOME: Final = 15
+FENCE: Final = 18
+
 
 class Lately:
     """See the module. For any thread."""
@@ -39,11 +43,11 @@ class Lately:
 
     def granted(self, run: Run, attempt: int, told: tuple[Any, ...]) -> None:
         """`told`: stamp, epoch, token, member, host, pid, thread, retries,
-        backoff and timeout, as they were asked with."""
-        stamp, epoch, token, member, host, pid, thread, retries, backoff, timeout = told
+        backoff and timeout, as they were asked with, and the fence."""
+        stamp, epoch, token, member, host, pid, thread, retries, backoff, timeout, fence = told
         claim = [
             run.application_id, run.job, run.scheduled, attempt, stamp, epoch, token, member,
-            host, pid, thread, clock.now(), retries, backoff, timeout, None, None, None]
+            host, pid, thread, clock.now(), retries, backoff, timeout, None, None, None, fence]
         with self._lock:
             self._claims[run, attempt] = time.monotonic(), claim
             self._forget()
@@ -54,7 +58,7 @@ class Lately:
         with self._lock:
             if (run, attempt) in self._claims:
                 _, claim = self._claims.pop((run, attempt))
-                claim[-3:] = outcome, took, detail
+                claim[OUTCOME:FENCE] = outcome, took, detail
                 # As new: it is kept from its end on.
                 self._claims[run, attempt] = time.monotonic(), claim
 
@@ -78,7 +82,7 @@ class Lately:
         before = time.monotonic() - KEPT
         while self._claims:
             key, (at, claim) = next(iter(self._claims.items()))
-            executes = claim[-3] is None
+            executes = claim[OUTCOME] is None
             if (at >= before or executes) and len(self._claims) <= MOST:
                 return
             del self._claims[key]

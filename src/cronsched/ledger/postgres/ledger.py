@@ -53,8 +53,12 @@ FINISH_PATIENCE: Final = 1.0
 LOOKS: Final = 3
 
 CLAIM: Final = (
-    'SELECT verdict, attempt, previous, last_success, look, delay FROM cronsched.claim_v1('
+    'SELECT verdict, attempt, previous, last_success, look, delay, fence FROM cronsched.claim_v1('
     '%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)')
+CURRENT: Final = (
+    'SELECT EXISTS (SELECT FROM cronsched.jobs AS j JOIN cronsched.runs AS r ON r.job_id = j.id '
+    'WHERE j.application_id = %s AND j.job = %s AND r.scheduled = %s AND r.fence = %s '
+    "AND r.state = 'running')")
 VOID: Final = 'SELECT cronsched.void_v1(%s, %s, %s, %s, %s)'
 FINISH: Final = 'SELECT cronsched.finish_v1(%s, %s, %s, %s, %s, %s, %s)'
 RECORD: Final = (
@@ -118,13 +122,13 @@ class PostgresLedger(Writing):
             self._attention.begin()
             self._lately.granted(run, claim.attempt, (
                 timestamp, values[5], token, member, here.host, here.pid, values[12], retries,
-                backoff, timeout))
+                backoff, timeout, claim.fence))
         return claim
 
     def _claim(self, run: Run, values: tuple[Any, ...]) -> Claim:
         looked: str | None = None
         for _ in range(LOOKS):
-            verdict, attempt, previous, last_ok, look, delay = self._session.ask(
+            verdict, attempt, previous, last_ok, look, delay, fence = self._session.ask(
                 CLAIM, (*values, looked, self._at(None)))[0]
             if verdict != 'look':
                 break
@@ -142,7 +146,13 @@ class PostgresLedger(Writing):
             raise LedgerError(
                 f'{run} was not claimed: processes that execute {run.job!r} come and go while '
                 'they are looked for')
-        return Claim(run, verdict, attempt, previous, last_ok, delay)
+        return Claim(run, verdict, attempt, previous, last_ok, delay, fence or 0)
+
+    def is_current(self, claim: Claim) -> bool:
+        self._heed(self._session.ask('SELECT cronsched.timeline_v1()')[0][0])
+        run = claim.run
+        return bool(self._session.ask(
+            CURRENT, (run.application_id, run.job, run.scheduled, claim.fence))[0][0])
 
     def finish(
         self, claim: Claim, outcome: str, *, took: float, detail: str | None = None,

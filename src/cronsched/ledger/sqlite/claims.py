@@ -33,16 +33,16 @@ OK_BEFORE = "SELECT max(scheduled) FROM runs WHERE job_id = ? AND scheduled < ? 
 
 GRANTED = (
     'INSERT INTO runs (job_id, scheduled, state, attempt, stamp, epoch, started, attempts_left, '
-    'host, pid, member, requested, asked_by) '
-    "VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
+    'host, pid, member, requested, asked_by, fence) '
+    "VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
 GRANTED_AGAIN = (
     "UPDATE runs SET state = 'running', attempt = ?, stamp = ?, epoch = ?, started = ?, "
-    'attempts_left = ?, host = ?, pid = ?, member = ?, ended = NULL, status = NULL, '
+    'attempts_left = ?, host = ?, pid = ?, member = ?, fence = ?, ended = NULL, status = NULL, '
     'detail = NULL, gave_up = NULL, next_attempt = NULL, until = NULL, count = 1 '
     'WHERE job_id = ? AND scheduled = ?')
 
 SITUATION = (
-    'SELECT id, newest, last_started, last_ok, offset, '
+    'SELECT id, newest, last_started, last_ok, offset, fence, '
     '(SELECT asked_by FROM requests WHERE application_id = ? AND job = ? AND scheduled = ?), '
     '(SELECT note FROM pauses WHERE job = ? AND (application_id = ? OR application_id IS NULL)), '
     'EXISTS (SELECT 1 FROM runs INDEXED BY runs_missed '
@@ -76,7 +76,7 @@ def claim(connection: sqlite3.Connection, presence: Presence, wish: Wish) -> Cla
     timestamp, epoch = _columns(wish.stamp)
     if not connection.execute(GRANTED, (
         job.id, run.scheduled, wish.attempt, timestamp, epoch, wish.now, _left(wish, wish.attempt),
-        process.host, process.pid, wish.member, requested, asked_by or None,
+        process.host, process.pid, wish.member, requested, asked_by or None, job.fence + 1,
     )).rowcount:
         return _claim_again(connection, presence, job, wish)
     if executing or note is not None:
@@ -102,7 +102,7 @@ def _situation(
     if row is None:
         job_of(connection, run, wish.now)   # it is new
         row = connection.execute(SITUATION, values).fetchone()
-    return Job(*row[:5]), row[5], row[6], bool(row[7]), bool(row[8])
+    return Job(*row[:6]), row[6], row[7], bool(row[8]), bool(row[9])
 
 
 def _columns(stamp: Stamp) -> tuple[int | None, int]:
@@ -164,7 +164,7 @@ def _grant_again(
     process = Process.current()
     connection.execute(GRANTED_AGAIN, (
         attempt, timestamp, epoch, wish.now, _left(wish, attempt), process.host, process.pid,
-        wish.member, job.id, wish.run.scheduled))
+        wish.member, job.fence + 1, job.id, wish.run.scheduled))
     return _execute(connection, job, wish, attempt, requested)
 
 
@@ -257,10 +257,11 @@ def _execute(
     last_ok = _before(connection, job, run.scheduled, job.last_ok, OK_BEFORE)
     newest = job.newest if requested else max(job.newest or 0, run.scheduled)
     started = max(job.last_started or 0, run.scheduled)
-    if (newest, started) != (job.newest, job.last_started):
-        connection.execute(
-            'UPDATE jobs SET newest = ?, last_started = ? WHERE id = ?', (newest, started, job.id))
-    return Claim(run, 'granted', attempt, previous, last_ok, job.offset)
+    fence = job.fence + 1
+    connection.execute(
+        'UPDATE jobs SET newest = ?, last_started = ?, fence = ? WHERE id = ?',
+        (newest, started, fence, job.id))
+    return Claim(run, 'granted', attempt, previous, last_ok, job.offset, fence)
 
 
 def _note_newest(

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from cronsched.ledger.rules import LONGEST_BACKOFF
 from cronsched.ledger.sqlite.jobs import job_of
 from cronsched.ledger.sqlite.totals import count_end
-from cronsched.ledger.values import Due, Executing, Run
+from cronsched.ledger.values import Claim, Due, Executing, Run
 
 EXECUTING = (
     'SELECT application_id, job, e.scheduled, e.attempt, ifnull(r.started, 0), e.deadline, '
@@ -77,6 +77,15 @@ def attempts_due(
         for row in connection.execute(DUE, (now, now + AHEAD))
         if row[0] in application_ids
     ]
+
+
+def is_current(connection: sqlite3.Connection, claim: Claim) -> bool:
+    run = claim.run
+    return bool(connection.execute(
+        'SELECT EXISTS (SELECT 1 FROM jobs AS j JOIN runs AS r ON r.job_id = j.id '
+        'WHERE j.application_id = ? AND j.job = ? AND r.scheduled = ? AND r.fence = ? '
+        "AND r.state = 'running')",
+        (run.application_id, run.job, run.scheduled, claim.fence)).fetchone()[0])
 
 
 def drop_attempt(connection: sqlite3.Connection, due: Due, now: float) -> None:

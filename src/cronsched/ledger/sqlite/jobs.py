@@ -16,12 +16,13 @@ class Job(NamedTuple):
     last_started: int | None
     last_ok: int | None
     offset: float
+    fence: int = 0     # of the last claim that was granted
 
 
 def job_of(connection: sqlite3.Connection, run: Run, now: float) -> Job:
     """The job's row, made if it is new."""
     key = run.application_id, run.job
-    sql = ('SELECT id, newest, last_started, last_ok, offset FROM jobs '
+    sql = ('SELECT id, newest, last_started, last_ok, offset, fence FROM jobs '
            'WHERE application_id = ? AND job = ?')
     row = connection.execute(sql, key).fetchone()
     if row is None:

@@ -115,6 +115,10 @@ class SQLiteLedger(Reading):
             self._executing.add((run, claim.attempt))
         return claim
 
+    def is_current(self, claim: Claim) -> bool:
+        with self._store.read() as connection:
+            return executions.is_current(connection, claim)
+
     def finish(
         self, claim: Claim, outcome: str, *, took: float, detail: str | None = None,
     ) -> None:

@@ -17,8 +17,8 @@ for another run of its job to end. `owners` says who fires what, `totals`
 counts what pruning forgets: `bucket` and `late_bucket` are numbers of a
 histogram's buckets, -1 for runs that never began.
 
-Schema 3: what is rare is found by an index of its own, which a run that ends
-well never enters.
+Schema 3: of each job the claims that are granted are numbered (`fence`); what
+is rare is found by an index of its own, which a run that ends well never enters.
 """
 
 from __future__ import annotations
@@ -117,6 +117,8 @@ VERSIONS = (
     ) WITHOUT ROWID;
     """,
     """
+    ALTER TABLE jobs ADD COLUMN fence INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE runs ADD COLUMN fence INTEGER NOT NULL DEFAULT 0;
     CREATE INDEX runs_odd ON runs (scheduled) WHERE state NOT IN ('ok', 'running');
     CREATE INDEX runs_by_hand ON runs (scheduled) WHERE requested;
     """,

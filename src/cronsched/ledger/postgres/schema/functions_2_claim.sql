@@ -6,7 +6,8 @@ CREATE OR REPLACE FUNCTION cronsched.answered_v1(
     p_verdict text, p_attempt integer, p_look bigint[] DEFAULT NULL
 ) RETURNS cronsched.answer_v1 LANGUAGE sql STABLE AS $$
     SELECT p_verdict, p_attempt, NULL::bigint, NULL::bigint,
-        CASE WHEN p_look IS NOT NULL THEN cronsched.look_v1(p_look) END, NULL::double precision
+        CASE WHEN p_look IS NOT NULL THEN cronsched.look_v1(p_look) END, NULL::double precision,
+        NULL::bigint
 $$;
 
 -- `cronsched.ledger.rules.again`.
@@ -72,7 +73,8 @@ END $$;
 
 -- The row says already that the run is granted.
 CREATE OR REPLACE FUNCTION cronsched.execute_v1(
-    p_job cronsched.jobs, p_wish cronsched.wish_v1, p_attempt integer, p_requested boolean
+    p_job cronsched.jobs, p_wish cronsched.wish_v1, p_attempt integer, p_requested boolean,
+    p_fence bigint
 ) RETURNS cronsched.answer_v1 LANGUAGE plpgsql AS $$
 DECLARE
     v_newest bigint := CASE WHEN p_requested THEN p_job.newest
@@ -83,17 +85,15 @@ BEGIN
         p_job.id, p_wish.scheduled, p_attempt, p_wish.member, p_wish.thread,
         -- What the sender says of a timeout wins over what `settle_v1` would.
         p_wish.at + p_wish.timeout + 5.0, p_wish.retries, p_wish.backoff);
-    IF (v_newest, v_started) IS DISTINCT FROM (p_job.newest, p_job.last_started) THEN
-        UPDATE cronsched.jobs AS j SET newest = v_newest, last_started = v_started
-            WHERE j.id = p_job.id;
-    END IF;
-    RETURN cronsched.granted_v1(p_job, p_wish.scheduled, p_attempt);
+    UPDATE cronsched.jobs AS j SET newest = v_newest, last_started = v_started, fence = p_fence
+        WHERE j.id = p_job.id;
+    RETURN cronsched.granted_v1(p_job, p_wish.scheduled, p_attempt, p_fence);
 END $$;
 
 -- What a granted run is told of those before it. `last_started` and `last_ok`
 -- are the latest of all, which outlive pruning.
 CREATE OR REPLACE FUNCTION cronsched.granted_v1(
-    p_job cronsched.jobs, p_scheduled bigint, p_attempt integer
+    p_job cronsched.jobs, p_scheduled bigint, p_attempt integer, p_fence bigint
 ) RETURNS cronsched.answer_v1 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     v_previous bigint := p_job.last_started;
@@ -107,7 +107,8 @@ BEGIN
         v_last_ok := (SELECT max(r.scheduled) FROM cronsched.runs AS r
             WHERE r.job_id = p_job.id AND r.scheduled < p_scheduled AND r.state = 'ok');
     END IF;
-    RETURN ROW('granted', p_attempt, v_previous, v_last_ok, NULL, p_job.delay)::cronsched.answer_v1;
+    RETURN ROW('granted', p_attempt, v_previous, v_last_ok, NULL, p_job.delay,
+        p_fence)::cronsched.answer_v1;
 END $$;
 
 -- The first claim of a run.
@@ -116,6 +117,7 @@ CREATE OR REPLACE FUNCTION cronsched.claim_new_v1(
 ) RETURNS cronsched.answer_v1 LANGUAGE plpgsql AS $$
 DECLARE
     v_left integer := greatest(p_wish.retries + 1 - p_wish.attempt, 0);
+    v_fence bigint := cronsched.next_fence_v1(p_job);
     v_hindrance record;
     v_waits boolean;
 BEGIN
@@ -125,11 +127,12 @@ BEGIN
     END IF;
     IF v_hindrance.verdict IS NULL THEN
         INSERT INTO cronsched.runs (job_id, scheduled, state, attempt, stamp, epoch, token,
-            member, host, pid, started, attempts_left, requested, asked_by)
+            member, host, pid, started, attempts_left, requested, asked_by, fence)
         VALUES (p_job.id, p_wish.scheduled, 'running', p_wish.attempt, p_wish.stamp,
             p_wish.epoch, p_wish.token, p_wish.member, p_wish.host, p_wish.pid, p_wish.at,
-            v_left, p_asked_by IS NOT NULL, nullif(p_asked_by, ''));
-        RETURN cronsched.execute_v1(p_job, p_wish, p_wish.attempt, p_asked_by IS NOT NULL);
+            v_left, p_asked_by IS NOT NULL, nullif(p_asked_by, ''), v_fence);
+        RETURN cronsched.execute_v1(
+            p_job, p_wish, p_wish.attempt, p_asked_by IS NOT NULL, v_fence);
     END IF;
     v_waits := v_hindrance.verdict = 'queued';
     INSERT INTO cronsched.runs (job_id, scheduled, state, attempt, stamp, epoch, token, detail,
@@ -175,6 +178,7 @@ CREATE OR REPLACE FUNCTION cronsched.grant_again_v1(
     p_looked jsonb
 ) RETURNS cronsched.answer_v1 LANGUAGE plpgsql AS $$
 DECLARE
+    v_fence bigint := cronsched.next_fence_v1(p_job);
     v_hindrance record;
 BEGIN
     v_hindrance := cronsched.hindrance_v1(p_job, p_wish, p_requested, p_looked);
@@ -186,10 +190,10 @@ BEGIN
     UPDATE cronsched.runs AS r SET state = 'running', attempt = p_attempt, stamp = p_wish.stamp,
         epoch = p_wish.epoch, token = p_wish.token, started = p_wish.at,
         attempts_left = greatest(p_wish.retries + 1 - p_attempt, 0), host = p_wish.host,
-        pid = p_wish.pid, member = p_wish.member, ended = NULL, status = NULL, detail = NULL,
+        pid = p_wish.pid, member = p_wish.member, fence = v_fence, ended = NULL, status = NULL, detail = NULL,
         gave_up = NULL, next_attempt = NULL, until = NULL, count = 1
         WHERE r.job_id = p_job.id AND r.scheduled = p_wish.scheduled;
-    RETURN cronsched.execute_v1(p_job, p_wish, p_attempt, p_requested);
+    RETURN cronsched.execute_v1(p_job, p_wish, p_attempt, p_requested, v_fence);
 END $$;
 
 -- The claim of a run that has a row.
@@ -239,7 +243,7 @@ CREATE OR REPLACE FUNCTION cronsched.claimed_before_v1(
 ) RETURNS cronsched.answer_v1 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF p_run.state = 'running' THEN
-        RETURN cronsched.granted_v1(p_job, p_run.scheduled, p_run.attempt);
+        RETURN cronsched.granted_v1(p_job, p_run.scheduled, p_run.attempt, p_run.fence);
     ELSIF p_run.state IN ('queued', 'lost', 'skipped_overlap', 'skipped_paused') THEN
         RETURN cronsched.answered_v1(p_run.state, p_run.attempt);
     END IF;

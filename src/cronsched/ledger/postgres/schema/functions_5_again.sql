@@ -1,8 +1,8 @@
 -- A standby that is promoted may not have the latest claims. Who was granted
 -- them says them again; what is there already stays as it is. Each: [application
 -- id, job, scheduled, attempt, stamp, epoch, token, member, host, pid, thread,
--- started, retries, backoff, timeout, outcome, took, detail], without an outcome
--- while it executes. Returns how many were lost.
+-- started, retries, backoff, timeout, outcome, took, detail, fence], without an
+-- outcome while it executes. Returns how many were lost.
 
 CREATE OR REPLACE FUNCTION cronsched.say_again_v1(p_claims jsonb) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -18,18 +18,19 @@ BEGIN
     LOOP
         v_job := cronsched.job_v1(v_each ->> 0, v_each ->> 1, (v_each ->> 11)::double precision);
         INSERT INTO cronsched.runs AS r (job_id, scheduled, state, attempt, stamp, epoch, token,
-            member, host, pid, started, attempts_left)
+            member, host, pid, started, attempts_left, fence)
         VALUES (v_job.id, (v_each ->> 2)::bigint, 'running', (v_each ->> 3)::integer,
             (v_each ->> 4)::bigint, (v_each ->> 5)::bigint, (v_each ->> 6)::bigint,
             (v_each ->> 7)::bigint, v_each ->> 8, (v_each ->> 9)::integer,
             (v_each ->> 11)::double precision,
-            greatest((v_each ->> 12)::integer + 1 - (v_each ->> 3)::integer, 0))
+            greatest((v_each ->> 12)::integer + 1 - (v_each ->> 3)::integer, 0),
+            coalesce((v_each ->> 18)::bigint, 0))
         ON CONFLICT ON CONSTRAINT runs_pkey DO UPDATE SET state = excluded.state,
             attempt = excluded.attempt, stamp = excluded.stamp, epoch = excluded.epoch,
             token = excluded.token, member = excluded.member, host = excluded.host,
             pid = excluded.pid, started = excluded.started, ended = NULL, status = NULL,
             detail = NULL, gave_up = NULL, next_attempt = NULL,
-            attempts_left = excluded.attempts_left
+            attempts_left = excluded.attempts_left, fence = excluded.fence
             -- Of what was claimed since, this knows nothing.
             WHERE r.attempt < excluded.attempt AND r.state <> 'running';
         IF FOUND THEN

@@ -10,6 +10,13 @@ LANGUAGE sql VOLATILE AS $$
         ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::bigint END
 $$;
 
+-- Of a job, each claim that is granted has a greater one; also where a failover
+-- forgot the last ones, and after those of a ledger of one machine.
+CREATE OR REPLACE FUNCTION cronsched.next_fence_v1(p_job cronsched.jobs) RETURNS bigint
+LANGUAGE sql VOLATILE AS $$
+    SELECT greatest(p_job.fence + 1, cronsched.timeline_v1() << 32)
+$$;
+
 -- For how many seconds more nothing is granted. A standby that was promoted may
 -- have lost the latest claims: first, all that live say theirs again.
 CREATE OR REPLACE FUNCTION cronsched.quiet_v1() RETURNS double precision

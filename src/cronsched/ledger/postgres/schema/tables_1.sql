@@ -77,6 +77,7 @@ CREATE TABLE cronsched.jobs (
     planned double precision,
     declared boolean NOT NULL DEFAULT true,
     delay double precision NOT NULL DEFAULT 0,  -- of its calls
+    fence bigint NOT NULL DEFAULT 0,            -- of the last claim that was granted
     options text COLLATE "C",
     place text COLLATE "C",
     words text COLLATE "C",
@@ -105,6 +106,7 @@ CREATE TABLE cronsched.runs (
     gave_up double precision,
     next_attempt double precision,
     attempts_left integer NOT NULL DEFAULT 0,
+    fence bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (job_id, scheduled)
 ) WITH (fillfactor = 80);
 CREATE INDEX runs_missed ON cronsched.runs (job_id, until) WHERE until IS NOT NULL;
@@ -163,7 +165,7 @@ CREATE TABLE cronsched.totals (
 -- What a claim asks for (`Ledger.claim` says what the fields mean) and by whom,
 -- and what it is answered. `look`: JSON of processes of this machine of which
 -- the asker has to say first whether they live; nothing is decided then. `delay`
--- is that of the job, and NULL where it is not granted.
+-- is that of the job, `fence` that of the claim; NULL where it is not granted.
 CREATE TYPE cronsched.wish_v1 AS (
     application_id text, job text, scheduled bigint, attempt integer, stamp bigint, epoch bigint,
     retries integer, backoff double precision, overlap text, timeout double precision,
@@ -171,5 +173,5 @@ CREATE TYPE cronsched.wish_v1 AS (
 );
 CREATE TYPE cronsched.answer_v1 AS (
     verdict text, attempt integer, previous bigint, last_success bigint, look text,
-    delay double precision
+    delay double precision, fence bigint
 );
