@@ -33,6 +33,7 @@ from cronsched.web import cron as web
 from cronsched.web.asgi import Beginning, execute, name_of, serve
 from cronsched.web.cron import check_prefix
 from cronsched.web.execution import Execution
+from cronsched.web.leaving import leaving
 
 with requires('starlette'):
     from starlette.applications import Starlette
@@ -79,6 +80,7 @@ class Cron(web.Cron):
         mounted in another application, if it is. Raises `CronError`."""
         self.mounted_at = check_prefix(path) if path else ''
         app.router.routes.insert(0, self._route(app))
+        app.router.lifespan_context = leaving(app.router.lifespan_context)
         self._served = app
         self._serve(has_loop=True)
 

@@ -55,7 +55,7 @@ def manage(project, *arguments):
 
 def test_every_block_is_one_that_is_used_here():
     files = {'shop/settings.py', 'shop/urls.py', 'shop/cron.py', 'shop/tests.py',
-             'gunicorn.conf.py', '/etc/systemd/system/shop.service', 'Dockerfile'}
+             'shop/asgi.py', 'gunicorn.conf.py', '/etc/systemd/system/shop.service', 'Dockerfile'}
     for block in BLOCKS:
         head = block.text.partition('\n')[0]
         assert block.language == 'console' or head.removeprefix('# ') in files, block
@@ -111,6 +111,21 @@ print([(name, str(job.timezone), run(name).headers['Cronsched-Outcome'])
         "[('remind', 'UTC', 'ok'), ('report', 'UTC', 'ok'), ('poll', 'UTC', 'ok')] "
         "{'Host': 'shop.example'} {'retries': 1}"
     ), done.stderr
+
+
+def test_the_application_for_asgi_answers_the_lifespan(project):
+    (project / 'shop' / 'asgi.py').write_text(written('shop/asgi.py')[0])
+    program = """
+import asyncio
+from shop.asgi import application
+messages = [{'type': 'lifespan.startup'}, {'type': 'lifespan.shutdown'}]
+async def receive(): return messages.pop(0)
+async def send(message): print(message['type'])
+asyncio.run(application({'type': 'lifespan'}, receive, send))
+"""
+    done = manage(project, 'shell', '-c', program)
+    assert done.stdout.split()[-2:] == [
+        'lifespan.startup.complete', 'lifespan.shutdown.complete']
 
 
 def test_the_tests_of_the_page_pass(project):

@@ -19,12 +19,11 @@ from http import HTTPStatus
 from typing import Any, TypeAlias
 
 from cronsched.base.forks import process_id
-from cronsched.jobs.checks import is_shared
-from cronsched.scheduler import process
 from cronsched.telemetry.fields import fields
 from cronsched.web import functions
 from cronsched.web.execution import CronRun, Execution, TimedOut
 from cronsched.web.host import Answer, Answered, Host
+from cronsched.web.leaving import received
 from cronsched.web.receive import accept
 from cronsched.web.threads import in_thread, in_worker
 from cronsched.web.wsgi import ANSWERED_BY
@@ -65,23 +64,12 @@ def make_asgi(
                     return await serve(host, name, scope, receive, send)
             if beginning.process_id != process_id():
                 beginning.begin_soon()
-        elif scope['type'] == 'lifespan' and is_shared(host.site.settings.ledger):
-            receive = _leaving(receive)
+        elif scope['type'] == 'lifespan':
+            receive = received(receive)
         await application(scope, receive, send)
 
     vars(with_jobs)[ANSWERED_BY] = host
     return with_jobs
-
-
-def _leaving(receive: Receive) -> Receive:
-    """A server may end by a signal that it raises, which runs no exit handler."""
-    async def received() -> MutableMapping[str, Any]:
-        message = await receive()
-        if message['type'] == 'lifespan.shutdown':
-            await in_thread(process.leave)
-        return message
-
-    return received
 
 
 class Beginning:
