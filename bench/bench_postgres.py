@@ -6,7 +6,8 @@ beside SQLite.
 The server is one of its own, with fsync. pgbench makes claims, whole runs, and
 single rows with a unique key (the least that "once" can cost), in turn, three
 times each; the same through pgbouncer in transaction mode. Then one process
-makes runs through both ledgers, in turn. Printed are medians and their ratio.
+makes runs through both ledgers, in turn, and two members convict each other,
+each time taking the seats of the other. Printed are medians and their ratio.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import postgres
 from cronsched.ledger import Ledger, Run, open_ledger
 
 CLIENTS, ROUNDS, RUNS = 16, 3, 300
+SEATS, CHANGES = 10_000, 8
 DURABLE = {'fsync': 'on', 'synchronous_commit': 'on', 'full_page_writes': 'on',
            'shared_buffers': '128MB', 'autovacuum': 'on'}
 
@@ -68,6 +70,7 @@ def main() -> None:
             pooler = postgres.Pooler(server)
             throughput('pgbouncer', pooler.through(url), seconds)
         beside_sqlite(url)
+        change_hands(server)
     finally:
         if pooler:
             pooler.close()
@@ -121,6 +124,34 @@ def beside_sqlite(url: str) -> None:
         cost = statistics.median(each)
         print(f'claim and end of a run in {name}: {cost * 1e3:.2f} ms, {cost / first:.1f} times '
               'SQLite', flush=True)
+
+
+def change_hands(server: postgres.Server) -> None:
+    url = server.fresh_database()
+    ids = [f'org/{number}' for number in range(SEATS)]
+    ledgers = [open_ledger(url), open_ledger(url)]
+    heir, dying = (ledger.seats(str(place)) for place, ledger in enumerate(ledgers))
+    assert heir
+    assert dying
+    dying.join()
+    began = time.perf_counter()
+    dying.take(ids)
+    first = time.perf_counter() - began
+    took: list[float] = []
+    for _ in range(CHANGES):
+        heir.join()
+        suspect, beat = dying.member, server.sql(
+            f'SELECT beat FROM cronsched.members WHERE id = {dying.member}',
+            postgres.database_of(url))[0][0]
+        began = time.perf_counter()
+        assert heir.convict(suspect, beat)
+        assert len(heir.take(ids)) == SEATS
+        took.append(time.perf_counter() - began)
+        heir, dying = dying, heir
+    for each in (heir, dying, *ledgers):
+        each.close()
+    print(f'{SEATS:,} seats: taken at first {first:.2f} s; convicted and taken by another '
+          f'{statistics.median(took):.2f} s, {max(took):.2f} s at most', flush=True)
 
 
 def run_once(ledger: Ledger, number: int) -> float:

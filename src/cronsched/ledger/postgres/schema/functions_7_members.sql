@@ -108,27 +108,39 @@ BEGIN
     RETURN false;
 END $$;
 
--- Those of these seats that are ours, after what is free was taken: each begins a new term, whose
--- number grows also where a failover forgot the last ones.
+-- Those of these seats that are ours, after what is free was taken: each begins
+-- a new term, whose number grows also where a failover forgot the last ones.
 CREATE OR REPLACE FUNCTION cronsched.take_v1(p_member bigint, p_application_ids text[])
 RETURNS TABLE (application_id text, epoch bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_least bigint := (cronsched.timeline_v1() - 1) * 1000000 + 1;
 BEGIN
+    -- One after the other: two who take the same ones would wait for each
+    -- other's rows, in an order that nobody knows ("SEAT").
+    PERFORM pg_advisory_xact_lock(x'53454154'::int);
     PERFORM FROM cronsched.members AS m WHERE m.id = p_member AND NOT m.dead FOR SHARE;
     IF NOT FOUND THEN
         RETURN;
     END IF;
     PERFORM cronsched.durably_v1();
-    INSERT INTO cronsched.seats (application_id)
-        SELECT a FROM unnest(p_application_ids) AS a ORDER BY a ON CONFLICT DO NOTHING;
-    UPDATE cronsched.seats AS s SET member = p_member, wanted_by = NULL,
-        epoch = greatest(s.epoch + 1, (cronsched.timeline_v1() - 1) * 1000000 + 1)
-        FROM (SELECT f.application_id FROM cronsched.seats AS f
-            WHERE f.application_id = ANY (p_application_ids) AND f.member IS NULL
-            ORDER BY f.application_id FOR UPDATE SKIP LOCKED) AS free
-        WHERE s.application_id = free.application_id;
-    RETURN QUERY SELECT s.application_id, s.epoch FROM cronsched.seats AS s
-        WHERE s.application_id = ANY (p_application_ids) AND s.member = p_member;
+    -- Those that are new, those that are free, and those that are ours already.
+    RETURN QUERY WITH wanted AS (
+        SELECT DISTINCT w.id FROM unnest(p_application_ids) AS w (id)
+    ), made AS (
+        INSERT INTO cronsched.seats AS s (application_id, member, epoch)
+            SELECT w.id, p_member, v_least FROM wanted AS w WHERE NOT EXISTS (
+                SELECT FROM cronsched.seats AS k WHERE k.application_id = w.id)
+            ON CONFLICT DO NOTHING RETURNING s.application_id, s.epoch
+    ), taken AS (
+        UPDATE cronsched.seats AS s SET member = p_member, wanted_by = NULL,
+            epoch = greatest(s.epoch + 1, v_least)
+            FROM wanted AS w WHERE s.application_id = w.id AND s.member IS NULL
+            RETURNING s.application_id, s.epoch
+    )
+    SELECT * FROM made UNION ALL SELECT * FROM taken UNION ALL
+    SELECT s.application_id, s.epoch FROM cronsched.seats AS s
+        JOIN wanted AS w ON w.id = s.application_id WHERE s.member = p_member;
 END $$;
 
 -- What is ours; for who has lost the thread.
