@@ -91,6 +91,11 @@ def read(**section: Any) -> Settings:
     ('max_per_application', 1.5, '1 to 10000'),
     ('max_applications', 0, '1 to 1000000'),
     ('history_days', 0, 'a number of days'),
+    ('takeover', 1, 'write 2 to 50 seconds'),
+    ('takeover', 51, 'write 2 to 50 seconds'),
+    ('takeover', '6', 'write 2 to 50 seconds'),
+    ('takeover', True, 'write 2 to 50 seconds'),
+    ('takeover', float('nan'), 'write 2 to 50 seconds'),
     ('history_days', '30', 'a number of days'),
     ('history_days', None, 'a number of days'),
     ('history_days', float('inf'), 'a number of days'),
@@ -133,6 +138,8 @@ def test_a_wrong_secret_says_what_to_write_and_not_what_was_written(name: str, v
     ('base_url', 'https://[::1]:8443/pre/', 'https://[::1]:8443/pre/'),
     ('base_url', 'http://my_app.localhost', 'http://my_app.localhost'),
     ('history_days', timedelta(days=2), 2.0),
+    ('takeover', timedelta(seconds=10), 10.0),
+    ('takeover', 2, 2.0),
     ('secret', LONG, Secret(LONG)),
 ])
 def test_a_right_setting_is_kept_in_its_own_type(name: str, value: Any, kept: Any) -> None:

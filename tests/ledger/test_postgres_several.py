@@ -12,7 +12,7 @@ import postgres
 import pytest
 
 from cronsched.base import clock
-from cronsched.ledger import LedgerError, Missed, Run
+from cronsched.ledger import Fleet, LedgerError, Missed, Run
 from cronsched.ledger.postgres import PostgresLedger
 from cronsched.ledger.postgres.connections import Source, disconnect, execute
 
@@ -218,6 +218,43 @@ def test_what_was_given_up_is_not_current(ledgers, database) -> None:
     anew = other.claim(run(), attempt=2, timestamp=NOW + 1, retries=1)
     assert anew.fence > claim.fence
     assert not ledger.is_current(claim)
+
+
+def test_what_happens_among_members_is_counted(ledgers, database) -> None:
+    ledger, _ = ledgers
+    seats = ledger.seats('a')
+    seats.join(hold=1.0)
+    seats.take(['org/zug', 'org/bern'])
+    seats.beat()
+    assert ledger.fleet() == Fleet()
+    database.sql('UPDATE cronsched.members SET seen = seen - 1.5')
+    seats.beat()
+    seats.beat()
+    seats.give(['org/bern'])
+    ledger.claim(run(), timestamp=NOW)
+    ledger.take_requests([])
+    database.lose()
+    notice(ledger, database)
+    assert ledger.fleet() == Fleet(free=1, lapses=1, said_again=1)
+    seats.close()
+
+
+def test_a_machine_that_will_never_be_back_is_given_up(ledgers, database) -> None:
+    ledger, other = ledgers
+    seats = ledger.seats('a')
+    seats.join()
+    seats.take(['org/zug'])
+    claim = ledger.claim(run(), timestamp=NOW, retries=1)
+    other.claim(run(10), timestamp=NOW, overlap='allow')
+    assert other.give_up([seats.member]) == [run()]
+    assert states(other) == {0: 'lost', 10: 'running'}
+    row = other.find(run())
+    assert row.detail == 'its machine was given up by hand'
+    assert other.fleet().free == 1
+    assert not ledger.is_current(claim)
+    assert other.claim(run(), attempt=2, timestamp=NOW + 1, retries=1, overlap='allow').granted
+    assert not seats.beat().alive    # and begins anew
+    seats.close()
 
 
 def test_a_worker_that_only_executes_says_its_claims_again_too(ledgers, database) -> None:

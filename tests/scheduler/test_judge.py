@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from cronsched.ledger.seats import Beat
 from cronsched.scheduler.judge import BEAT, HOLD, QUIET, Judge
+from cronsched.scheduler.pace import Pace
 from cronsched.scheduler.rendezvous import Firsts, first_of
 
 SILENT = {7: 41}
@@ -17,11 +19,11 @@ def beats(first: float, count: int, every: float = BEAT) -> Iterator[float]:
     return (first + each * every for each in range(count))
 
 
-def answer(suspects: dict[int, int] = SILENT, history: str = 'a', **more: float) -> Beat:
+def answer(suspects: dict[int, int] = SILENT, history: str = 'a', **more: Any) -> Beat:
     return Beat(True, 0.0, history, suspects=suspects, **more)
 
 
-def convicted_at(judge: Judge, times: Iterator[float], **more: str) -> float | None:
+def convicted_at(judge: Judge, times: Iterator[float], **more: Any) -> float | None:
     for at in times:
         if judge.hear(at, at + 0.01, answer(**more)):
             return at
@@ -32,6 +34,15 @@ def test_who_is_silent_for_longer_than_it_may_fire_is_convicted() -> None:
     at = convicted_at(Judge(), beats(100.0, 20))
     assert at is not None
     assert HOLD < at - 100.0 - 0.01 < HOLD + 2 * BEAT
+
+
+def test_each_is_given_the_time_that_its_own_beat_gives_it() -> None:
+    slow = convicted_at(Judge(), beats(100.0, 30), holds={7: 6.0})
+    fast = convicted_at(Judge(Pace(2.0)), beats(100.0, 30, Pace(2.0).beat), holds={7: 1.0})
+    assert slow is not None
+    assert 6.0 < slow - 100.0 < 6.0 + 3 * BEAT
+    assert fast is not None
+    assert 1.0 < fast - 100.0 < 2.0
 
 
 def test_who_beats_slowly_is_not() -> None:

@@ -15,6 +15,7 @@ from cronsched.ledger.postgres.session import Session
 from cronsched.ledger.values import LedgerError
 from cronsched.scheduler.judge import BEAT, HOLD
 from cronsched.scheduler.membership import CALM, MOST_OFFSET, Membership
+from cronsched.scheduler.pace import DEFAULT, Pace
 
 IDS = [f'org/{number}' for number in range(12)]
 
@@ -22,7 +23,9 @@ IDS = [f'org/{number}' for number in range(12)]
 class Machine:
     """What a membership has to do with: the native scheduler, and the rest."""
 
-    def __init__(self, fleet: Fleet, name: str, ids: list[str]) -> None:
+    def __init__(
+        self, fleet: Fleet, name: str, ids: list[str], pace: Pace = DEFAULT,
+    ) -> None:
         self.fleet, self.name = fleet, name
         self.ids = set(ids)
         self.fires: dict[str, int] = {}
@@ -31,7 +34,7 @@ class Machine:
         self.is_cut_off = False
         self.claims = Session(Source(fleet.url))
         self.seats = PostgresSeats(self.claims, name, self._say_again)
-        self.membership = Membership(self, self.seats, name)
+        self.membership = Membership(self, self.seats, name, pace)
 
     def _say_again(self, session: Session) -> int:
         self.said_again += 1
@@ -81,8 +84,8 @@ class Fleet:
         self._connection = Source(postgres.server().url(postgres.database_of(url))).connect(5.0)
         self.sql("DELETE FROM cronsched.state WHERE key IN ('timeline', 'quiet_until')")
 
-    def machine(self, name: str, ids: list[str] = IDS) -> Machine:
-        made = Machine(self, name, ids)
+    def machine(self, name: str, ids: list[str] = IDS, pace: Pace = DEFAULT) -> Machine:
+        made = Machine(self, name, ids, pace)
         self.machines.append(made)
         self._made.append(made)
         return made
@@ -152,6 +155,20 @@ def test_a_dead_machine_is_followed_within_six_seconds(fleet: Fleet) -> None:
     fleet.run(6.0 - HOLD - BEAT)
     assert heir.sends | other.sends == set(IDS)
     assert {heir.fires.get(each) or other.fires[each] for each in dead.fires} == {2}
+
+
+def test_machines_of_another_pace_are_waited_for(fleet: Fleet) -> None:
+    slow = fleet.machine('a', pace=Pace(12.0))
+    heir = fleet.machine('b', pace=Pace(4.0))
+    fleet.run(3)
+    assert heir.until - fleet.now < 2.0
+    assert slow.until - fleet.now > 5.0
+    assert slow.sends
+    fleet.machines.remove(slow)
+    fleet.run(6.0)       # as long as its last beat lets it fire
+    assert heir.sends.isdisjoint(slow.fires)
+    fleet.run(3.0)
+    assert heir.sends == set(IDS)
 
 
 def test_who_leaves_is_followed_at_once(fleet: Fleet) -> None:

@@ -27,13 +27,16 @@ from cronsched.errors import ConfigurationError
 
 __all__ = [
     'allowed_hosts', 'base_url', 'count', 'days', 'directory', 'enabled', 'flag', 'is_shared',
-    'ledger', 'problem_of_url', 'public_url', 'secret', 'wrong',
+    'ledger', 'problem_of_url', 'public_url', 'secret', 'takeover', 'wrong',
 ]
 
 #: Those that several machines can share.
 SHARED: Final = ('postgresql', 'postgres')
 #: The ledgers that `cronsched.ledger.open_ledger` can open, by their scheme.
 LEDGERS: Final = ('sqlite', *SHARED)
+#: Seconds. Below, a thread of Python is late too often; above, a run that executes
+#: on a machine nobody hears would be given up before the machine is.
+TAKEOVER: Final = (2.0, 50.0)
 SCHEMES: Final = ('http', 'https', 'http+unix')
 FOREIGN: Final = frozenset(' \\"<>^`{|}')    # to a URL; RFC 3986
 LONGEST_SOCKET: Final = 107     # bytes; unix(7)
@@ -70,6 +73,18 @@ def days(name: str, value: Any) -> float:
         isfinite(value) and value > 0
     ):
         raise wrong(name, value, 'write a number of days, like 30')
+    return float(value)
+
+
+def takeover(name: str, value: Any) -> float:
+    least, most = TAKEOVER
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not (
+        least <= value <= most
+    ):
+        raise wrong(name, value, f'write {least:g} to {most:g} seconds: 6 as a rule, 2 where the '
+                    'database is near and machines have CPU to spare, 10 where it is far')
     return float(value)
 
 

@@ -61,6 +61,8 @@ class Settings:
         that returns a connection of psycopg, or an engine of SQLAlchemy.
     max_concurrency, max_per_application: requests in flight.
     max_applications: application ids that one application class starts.
+    takeover: where several machines share the ledger, within how many seconds
+        the others take over from one that died.
     history_days: how long ended runs are kept.
     options: the defaults of jobs; see `cronsched.jobs.options`.
     given: the names of the settings that were written.
@@ -78,6 +80,7 @@ class Settings:
     max_concurrency: int = 32
     max_per_application: int = 4
     max_applications: int = 10_000
+    takeover: float = 6.0
     history_days: float = 30.0
     options: Mapping[str, Any] = field(default_factory=dict)
     given: frozenset[str] = frozenset()
@@ -139,6 +142,7 @@ CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
     'max_concurrency': checks.count,
     'max_per_application': checks.count,
     'max_applications': partial(checks.count, most=1_000_000),
+    'takeover': checks.takeover,
     'history_days': checks.days,
 }
 

@@ -15,7 +15,7 @@ job, scheduled) in a store that all receivers share.
 from typing import Any
 
 from cronsched.ledger.protocol import Ledger
-from cronsched.ledger.seats import Member, Seats
+from cronsched.ledger.seats import Fleet, Member, Seats
 from cronsched.ledger.values import (
     BUCKETS,
     GONE,
@@ -46,8 +46,8 @@ from cronsched.ledger.values import (
 
 __all__ = [
     'BUCKETS', 'GONE', 'NO_RUN', 'OUTCOMES', 'Application', 'Claim', 'Declared', 'Due',
-    'Executing', 'Found', 'KnownJob', 'Ledger', 'LedgerError', 'Member', 'Missed', 'Owner',
-    'PastJob', 'Pause', 'Plan', 'Planned', 'Row', 'Run', 'Seats', 'Seen', 'Standing', 'Tally',
+    'Executing', 'Fleet', 'Found', 'KnownJob', 'Ledger', 'LedgerError', 'Member', 'Missed',
+    'Owner', 'PastJob', 'Pause', 'Plan', 'Planned', 'Row', 'Run', 'Seats', 'Seen', 'Standing', 'Tally',
     'Total', 'Wanted', 'open_ledger',
 ]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
-from cronsched.ledger.seats import Member, Seats
+from cronsched.ledger.seats import Fleet, Member, Seats
 from cronsched.ledger.values import (
     OUTCOMES,
     Application,
@@ -40,7 +40,7 @@ from cronsched.ledger.values import (
 )
 
 __all__ = [
-    'OUTCOMES', 'Application', 'Claim', 'Declared', 'Due', 'Executing', 'Found', 'KnownJob',
+    'OUTCOMES', 'Application', 'Claim', 'Declared', 'Due', 'Executing', 'Fleet', 'Found', 'KnownJob',
     'Ledger', 'LedgerError', 'Member', 'Missed', 'Owner', 'PastJob', 'Pause', 'Plan', 'Planned',
     'Row', 'Run', 'Seats', 'Seen', 'Standing', 'Tally', 'Total', 'Wanted',
 ]
@@ -198,6 +198,15 @@ class Ledger(Protocol):
     def members(self) -> list[Member]:
         """The processes that fire calls, or may execute runs; the oldest
         first."""
+
+    def fleet(self) -> Fleet | None:
+        """What happens among the members; None where there is one machine."""
+
+    def give_up(self, members: Collection[int]) -> Collection[Run]:
+        """These will never be heard again, as somebody knows: what they
+        execute is recorded as lost, and returned; what they fire is free.
+        Raises `LedgerError` where there is one machine, which looks for its
+        processes itself."""
 
     # -- history -------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ['Beat', 'Member', 'Seats']
+__all__ = ['Beat', 'Fleet', 'Member', 'Seats']
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Beat:
     free: how many seats have no member.
     places: of all members that live; those of one place share a lease.
     suspects: the members not heard for a while, with the beat last heard.
+    holds: for how many seconds a beat lets each of those fire.
     wanted: application ids of ours that others would have.
     """
 
@@ -46,6 +47,7 @@ class Beat:
     requested: bool = False
     places: tuple[str, ...] = ()
     suspects: Mapping[int, int] | None = None
+    holds: Mapping[int, float] | None = None
     wanted: tuple[str, ...] = ()
 
 
@@ -54,7 +56,8 @@ class Member:
     """A process that fires calls, or executes runs. Times are UTC seconds.
 
     seats: how many application ids it fires; epoch: the newest of their terms.
-    beat: the last one; None where there is one machine.
+    beat: the last one; silent: how many seconds ago, by the clock of the
+        store; None where there is one machine.
     offset: its clock minus that of the store, seconds; None where unknown.
     alive: None where that cannot be known.
     """
@@ -69,6 +72,26 @@ class Member:
     epoch: int = 0
     beat: float | None = None
     offset: float | None = None
+    silent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What happens among the members. All but `free` count since the ledger
+    exists.
+
+    free: application ids that nobody fires at this moment.
+    lapses: how often a member did not beat for so long that it held back.
+    convictions: how often one was taken for dead by the others.
+    deposed: how often one that was heard of that.
+    said_again: claims that a failover had lost, and that were said again.
+    """
+
+    free: int = 0
+    lapses: int = 0
+    convictions: int = 0
+    deposed: int = 0
+    said_again: int = 0
 
 
 class Seats(Protocol):
@@ -78,8 +101,9 @@ class Seats(Protocol):
     #: This process, as a member; 0 before `join`.
     member: int
 
-    def join(self) -> None:
-        """Be a member from now on, with an id that nobody had."""
+    def join(self, hold: float = 3.0) -> None:
+        """Be a member from now on, with an id that nobody had, which each beat
+        lets fire for `hold` seconds."""
 
     def beat(self, offset: float | None = None) -> Beat: ...
     def convict(self, suspect: int, beat: int) -> bool:

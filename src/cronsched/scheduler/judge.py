@@ -8,8 +8,9 @@ Example::
 Pure; times are seconds of a monotonic clock. A time stamp proves nothing: when
 the store stood still, everybody's is old. So a member is convicted by beats of
 our own that were answered, and which all saw the same last beat of it, for
-longer than its beat lets it fire (HOLD). What we slept through proves nothing
-either, nor does what came right after the store was started anew.
+longer than its beat lets it fire, which each says itself. What we slept
+through proves nothing either, nor does what came right after the store was
+started anew.
 """
 
 from __future__ import annotations
@@ -17,28 +18,29 @@ from __future__ import annotations
 from typing import Final
 
 from cronsched.ledger.seats import Beat
+from cronsched.scheduler.pace import DEFAULT, Pace
 
 __all__ = ['BEAT', 'HOLD', 'QUIET', 'Judge']
 
-#: Between two beats; how long one lets its member fire, from its start on; and
-#: how long nobody is convicted after the store came back. Seconds.
-BEAT: Final = 0.5
-HOLD: Final = 3.0
-QUIET: Final = 3.0
+#: By default, in seconds; see `pace`.
+BEAT: Final = DEFAULT.beat
+HOLD: Final = DEFAULT.hold
+QUIET: Final = DEFAULT.quiet
 
-# After the first of our beats that saw it. More than HOLD, by what clocks may
-# differ in three seconds, and by far.
-CONVICT: Final = HOLD + 0.2
+# After the first of our beats that saw it, as a part of how long its beat lets
+# it fire: more, by what clocks may differ in so short a time, and by far.
+CONVICT: Final = 3.2 / 3.0
 LEAST_BEATS: Final = 4
 
-# We were not there ourselves.
-LONGEST_GAP: Final = 3 * BEAT
+# Between two beats of our own: we were not there ourselves.
+LONGEST_GAP: Final = 3
 
 
 class Judge:
     """See the module."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace = DEFAULT) -> None:
+        self._pace = pace
         self._history = ''
         self._quiet_until = 0.0
         self._last = 0.0
@@ -48,7 +50,7 @@ class Judge:
     def hear(self, began: float, ended: float, answer: Beat) -> list[tuple[int, int]]:
         """Those who are to be convicted."""
         self._doubt(began, ended, answer)
-        suspects = answer.suspects or {}
+        suspects, holds = answer.suspects or {}, answer.holds or {}
         self._seen = {
             suspect: self._look(suspect, beat, ended) for suspect, beat in suspects.items()
         }
@@ -56,17 +58,19 @@ class Judge:
             return []
         return [
             (suspect, beat) for suspect, (beat, since, count) in self._seen.items()
-            if count >= LEAST_BEATS and began - since >= CONVICT
+            if count >= LEAST_BEATS
+            and began - since >= holds.get(suspect, self._pace.hold) * CONVICT
         ]
 
     def _doubt(self, began: float, ended: float, answer: Beat) -> None:
         if answer.history != self._history:
             # Who begins knows nothing of the store, but was not away either.
             if self._history:
-                self._quiet_until = ended + QUIET
+                self._quiet_until = ended + self._pace.quiet
             self._history = answer.history
             self._seen = {}
-        if began - self._last > LONGEST_GAP or ended - began > LONGEST_GAP:
+        longest = LONGEST_GAP * self._pace.beat
+        if began - self._last > longest or ended - began > longest:
             self._seen = {}
         self._last = ended
 

@@ -24,11 +24,11 @@ from cronsched.base.forks import await_gone
 from cronsched.base.text import printable
 from cronsched.base.workers import Worker
 from cronsched.ledger.process import Process
-from cronsched.ledger.protocol import Ledger, LedgerError
+from cronsched.ledger.protocol import LedgerError
 from cronsched.ledger.seats import Seats
 from cronsched.scheduler.bound import BoundApplication
-from cronsched.scheduler.judge import BEAT
 from cronsched.scheduler.membership import Membership
+from cronsched.scheduler.pace import Pace
 from cronsched.scheduler.safe_log import FAULTS, say, trouble
 
 __all__ = ['Members', 'place_of']
@@ -86,10 +86,11 @@ class Beating:
     """One membership with its threads."""
 
     def __init__(self, native: Scheduler, seats: Seats, place: str,
-                 until: dict[int, float]) -> None:
+                 until: dict[int, float], pace: Pace) -> None:
         self.calls = SharedCalls(native, until)
         self._seats = seats
-        self._membership = Membership(self.calls, seats, place)
+        self._pace = pace
+        self._membership = Membership(self.calls, seats, place, pace)
         self._in_trouble = False
         self._wake = threading.Event()
         self._worker: Worker | None = None
@@ -131,7 +132,7 @@ class Beating:
             trouble()
         else:
             self._in_trouble = False
-        self._wake.wait(BEAT)
+        self._wake.wait(self._pace.beat)
 
 
 class Members:
@@ -146,17 +147,18 @@ class Members:
 
     def shares(self, bound: BoundApplication) -> bool:
         """Whether several machines share this application id."""
-        return self._of(bound.site.ledger) is not None
+        return self._of(bound) is not None
 
     def add(self, bound: BoundApplication) -> None:
         """Its calls are there."""
-        beating = self._of(bound.site.ledger)
+        beating = self._of(bound)
         if beating is not None:
             beating.calls.add(bound.application_id, bound.handle)
             if self._running:
                 beating.start()
 
-    def _of(self, ledger: Ledger | None) -> Beating | None:
+    def _of(self, bound: BoundApplication) -> Beating | None:
+        ledger = bound.site.ledger
         if ledger is None or self._directory is None:
             return None
         if id(ledger) not in self._beating:
@@ -164,7 +166,8 @@ class Members:
             seats = ledger.seats(place)
             if seats is None:
                 return None
-            self._beating[id(ledger)] = Beating(self._native, seats, place, self._until)
+            self._beating[id(ledger)] = Beating(
+                self._native, seats, place, self._until, Pace(bound.site.settings.takeover))
         return self._beating[id(ledger)]
 
     def start(self) -> None:

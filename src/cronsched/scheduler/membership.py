@@ -8,8 +8,8 @@ Example::
 Of the processes of a machine, leases say who fires; of the machines, seats do.
 While this process holds leases it is a member and beats. It takes seats that
 are free, gives up those that another is to have, judges the others, and is
-judged by them. A beat lets the native thread fire for HOLD seconds from its
-start; past that it holds back by itself, whatever became of this thread, and
+judged by them. A beat lets the native thread fire for `pace.hold` seconds
+from its start; past that it holds back by itself, whatever became of this thread, and
 goes on with the next beat that is answered.
 
 Nothing here makes a run happen once, the claim does: mistakes cost requests.
@@ -24,17 +24,16 @@ from typing import Final, Protocol
 from cronsched.base import clock
 from cronsched.base.text import printable
 from cronsched.ledger.seats import Beat, Seats
-from cronsched.scheduler.judge import BEAT, HOLD, Judge
+from cronsched.scheduler.judge import Judge
+from cronsched.scheduler.pace import DEFAULT, Pace
 from cronsched.scheduler.rendezvous import Firsts
 from cronsched.scheduler.safe_log import say
 from cronsched.telemetry.fields import fields
 
 __all__ = ['MOST_OFFSET', 'Membership', 'Shared']
 
-# How long a free seat is left to who has it by the hash, and how long all must
-# agree on who lives before one asks for what another has. Seconds.
-GRACE: Final = 2.0
-CALM: Final = 30.0
+# How long all must agree on who lives before one asks for what another has.
+CALM: Final = 30.0      # seconds
 
 #: From the clock of the store, in seconds: what is told, and what is too much.
 TOLD_OFFSET: Final = 1.0
@@ -58,10 +57,13 @@ class Shared(Protocol):
 class Membership:
     """See the module. Used by one thread."""
 
-    def __init__(self, shared: Shared, seats: Seats, place: str) -> None:
+    def __init__(
+        self, shared: Shared, seats: Seats, place: str, pace: Pace = DEFAULT,
+    ) -> None:
         self._shared = shared
         self._seats = seats
-        self._judge = Judge()
+        self._pace = pace
+        self._judge = Judge(pace)
         self._firsts = Firsts(place)
         self._mine: dict[str, int] = {}
         self._asked: set[str] = set()         # for a seat, once at least
@@ -107,13 +109,14 @@ class Membership:
         self._heed_history(answer)
         self._keep_time(answer, ended)
         if not answer.quiet:   # what it would send now is not granted
-            self._shared.valid(began + HOLD)
+            self._shared.valid(began + self._pace.hold)
         if self._must_look:
             self._look()
         for suspect, beat in self._judge.hear(began, ended, answer):
             if self._seats.convict(suspect, beat):
+                hold = (answer.holds or {}).get(suspect, self._pace.hold)
                 say(logging.WARNING, 'Member %d has not been heard for %.1f s: its application '
-                    'ids are taken over', suspect, HOLD)
+                    'ids are taken over', suspect, hold)
         self._give({*answer.wanted, *self._mine} if self._far_off
                    else {*answer.wanted, *(self._mine.keys() - leased)})
         if not self._far_off:
@@ -121,8 +124,8 @@ class Membership:
             self._balance(leased, answer, ended)
 
     def _join(self) -> None:
-        self._seats.join()
-        self._judge = Judge()
+        self._seats.join(self._pace.hold)
+        self._judge = Judge(self._pace)
         self._must_look = True
         self._asked.clear()
 
@@ -131,7 +134,7 @@ class Membership:
         answer = self._seats.beat(self._offset)
         took = self._shared.monotonic() - began
         # Half of the way is behind us when the store looks at its clock.
-        if took < BEAT:
+        if took < self._pace.beat:
             self._offset = before + took / 2 - answer.now
         return answer
 
@@ -198,12 +201,12 @@ class Membership:
         """What we would have, and nobody may have: those we have by the hash
         at once, others when nobody took them."""
         free = answer.free not in (0, self._fruitless)
-        late = free and self._free_since is not None and now - self._free_since >= GRACE
+        late = free and self._free_since is not None and now - self._free_since >= self._pace.grace
         candidates = [each for each in self._waiting if free or each not in self._asked]
         first = self._firsts.of(candidates, answer.places)
         return first | {
             each for each in candidates
-            if late or (each not in self._asked and now - self._waiting[each] >= GRACE)
+            if late or (each not in self._asked and now - self._waiting[each] >= self._pace.grace)
         }
 
     def _balance(self, leased: set[str], answer: Beat, now: float) -> None:

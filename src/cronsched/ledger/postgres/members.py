@@ -20,9 +20,9 @@ from typing import Any, Final
 from cronsched.ledger.postgres.connections import Rows
 from cronsched.ledger.postgres.looking import looked_at
 from cronsched.ledger.postgres.session import Session
-from cronsched.ledger.seats import Beat, Member
+from cronsched.ledger.seats import Beat, Fleet, Member
 
-__all__ = ['PostgresSeats', 'listed']
+__all__ = ['PostgresSeats', 'fleet', 'listed']
 
 # Seconds that a call may take. One that took longer than HOLD is of no use, but
 # a server that stood still need not be connected to anew.
@@ -30,14 +30,16 @@ PATIENCE: Final = 5.0
 
 BEAT: Final = (
     'SELECT alive, now, started, timeline, quiet, free, requested, places, suspects, beats, '
-    'wanted FROM cronsched.beat_v1(%s, %s, %s)')
+    'holds, wanted FROM cronsched.beat_v1(%s, %s, %s)')
+
+COUNTED: Final = ('lapses', 'convictions', 'deposed', 'said_again')
 
 LISTED: Final = (
     'SELECT m.id, m.machine, m.host, m.pid, m.since, m.seen, m.dead, m.clock_offset, '
     'cronsched.lives_v1(m.id, %s, %s::jsonb), '
     '(SELECT count(*) FROM cronsched.seats AS s WHERE s.member = m.id), '
     '(SELECT max(s.epoch) FROM cronsched.seats AS s WHERE s.member = m.id), '
-    'cronsched.look_v1(ARRAY[m.id]) '
+    'cronsched.look_v1(ARRAY[m.id]), cronsched.now_v1(NULL) - m.seen '
     'FROM cronsched.members AS m ORDER BY m.since, m.id')
 
 
@@ -57,26 +59,30 @@ class PostgresSeats:
 
     # -- a member --------------------------------------------------------------
 
-    def join(self) -> None:
+    def join(self, hold: float = 3.0) -> None:
         if self.member:
             self._claims.forget_member()
         member = self._claims.member()
-        if not self._ask('SELECT cronsched.enter_v1(%s, %s)', member, self._place)[0][0]:
+        if not self._enter(member, hold):
             self._claims.forget_member()   # it was one before, and is dead
             member = self._claims.member()
-            self._ask('SELECT cronsched.enter_v1(%s, %s)', member, self._place)
+            self._enter(member, hold)
         self.member, self._number = member, 0
+
+    def _enter(self, member: int, hold: float) -> bool:
+        return bool(self._ask(
+            'SELECT cronsched.enter_v1(%s, %s, %s)', member, self._place, hold)[0][0])
 
     def beat(self, offset: float | None = None) -> Beat:
         self._number += 1
         (alive, now, started, timeline, quiet, free, requested, places, suspects, beats,
-         wanted), = self._ask(BEAT, self.member, self._number, offset)
+         holds, wanted), = self._ask(BEAT, self.member, self._number, offset)
         if not alive:
             self._claims.forget_member()
         return Beat(
             alive, now, f'{timeline}/{started}', timeline, quiet, free, requested,
             tuple(places or ()), dict(zip(suspects or (), beats or (), strict=True)),
-            tuple(wanted or ()))
+            dict(zip(suspects or (), holds or (), strict=True)), tuple(wanted or ()))
 
     def convict(self, suspect: int, beat: int) -> bool:
         return bool(self._ask(
@@ -121,8 +127,15 @@ def listed(session: Session) -> list[Member]:
     return [_member(row) for row in rows]
 
 
+def fleet(session: Session) -> Fleet:
+    counts: dict[str, int] = dict(session.ask('SELECT name, count FROM cronsched.counters'))
+    free, = session.ask('SELECT count(*) FROM cronsched.seats WHERE member IS NULL')[0]
+    return Fleet(free, **{name: counts.get(name, 0) for name in COUNTED})
+
+
 def _member(row: tuple[Any, ...]) -> Member:
-    number, machine, host, pid, since, seen, dead, offset, lives, seats, epoch, process = row
+    (number, machine, host, pid, since, seen, dead, offset, lives, seats, epoch, process,
+     silent) = row
     if lives == 'look':
         lives = next(iter(json.loads(looked_at(process) or '{}').values()), 'unknown')
     alive = {'alive': True, 'dead': False}.get(lives)
@@ -131,4 +144,4 @@ def _member(row: tuple[Any, ...]) -> Member:
     elif seen is not None and alive is None:   # it beats
         alive = True
     return Member(
-        number, machine, host, pid, since, alive, seats, epoch or 0, seen, offset)
+        number, machine, host, pid, since, alive, seats, epoch or 0, seen, offset, silent)

@@ -9,13 +9,13 @@ from cronsched.ledger.postgres import history, standing
 from cronsched.ledger.postgres.connections import Rows
 from cronsched.ledger.postgres.history import Wanted
 from cronsched.ledger.postgres.looking import looked_at
-from cronsched.ledger.postgres.members import listed
+from cronsched.ledger.postgres.members import fleet, listed
 from cronsched.ledger.postgres.past import past
 from cronsched.ledger.postgres.records import KNOWN, known_job
 from cronsched.ledger.postgres.session import Session
 from cronsched.ledger.process import Process
 from cronsched.ledger.rules import LONGEST_BACKOFF
-from cronsched.ledger.seats import Member
+from cronsched.ledger.seats import Fleet, Member
 from cronsched.ledger.sums import added_up
 from cronsched.ledger.values import (
     Application,
@@ -90,6 +90,9 @@ class Reading:
 
     def members(self) -> list[Member]:
         return listed(self._session)
+
+    def fleet(self) -> Fleet | None:
+        return fleet(self._session)
 
     def attempts_due(
         self, application_ids: Collection[str], now: float | None = None,

@@ -4,13 +4,13 @@ Each method calls one function of the database."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from cronsched.base.pieces import pieces
 from cronsched.ledger.postgres.reading import Reading
 from cronsched.ledger.postgres.records import declaration, storable
-from cronsched.ledger.values import Declared, Due, Owner, Plan, Seen
+from cronsched.ledger.values import Declared, Due, Owner, Plan, Run, Seen
 
 __all__ = ['Writing']
 
@@ -50,6 +50,11 @@ class Writing(Reading):
     def disown(self, application_ids: Iterable[str]) -> None:
         self._write('SELECT cronsched.disown_v1(%s::text[], %s)',
                     (list(application_ids), self._member()))
+
+    def give_up(self, members: Collection[int]) -> list[Run]:
+        return [Run(*row) for row in self._write(
+            'SELECT * FROM cronsched.give_up_v1(%s::bigint[], %s)',
+            (list(members), self._at(None)))]
 
     def pause(
         self, application_id: str | None, job: str, *, note: str = '', at: float = 0.0,

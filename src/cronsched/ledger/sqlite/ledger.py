@@ -197,6 +197,14 @@ class SQLiteLedger(Reading):
                     records.see(
                         connection, each.application_id, each.base_url, each.jobs, each.at)
 
+    def fleet(self) -> None:
+        return None
+
+    def give_up(self, members: Collection[int]) -> Collection[Run]:
+        raise LedgerError(
+            f'the ledger {self.path} is of one machine, which looks for its processes itself: '
+            'nobody has to be given up')
+
     def own(self, owners: Iterable[Owner]) -> None:
         member = self._store.member()
         with self._store.write() as connection:

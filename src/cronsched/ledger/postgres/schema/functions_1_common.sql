@@ -25,6 +25,12 @@ BEGIN
     END IF;
 END $$;
 
+CREATE OR REPLACE FUNCTION cronsched.count_v1(p_name text, p_count bigint DEFAULT 1)
+RETURNS void LANGUAGE sql AS $$
+    INSERT INTO cronsched.counters AS c VALUES (p_name, p_count)
+        ON CONFLICT (name) DO UPDATE SET count = c.count + excluded.count
+$$;
+
 -- The row of a job, locked, and made if it is new.
 CREATE OR REPLACE FUNCTION cronsched.job_v1(
     p_application_id text, p_job text, p_now double precision

@@ -50,5 +50,8 @@ BEGIN
                 v_each ->> 17);
         END IF;
     END LOOP;
+    IF v_lost > 0 THEN
+        PERFORM cronsched.count_v1('said_again', v_lost);
+    END IF;
     RETURN v_lost;
 END $$;

@@ -18,7 +18,8 @@ LANGUAGE sql VOLATILE AS $$
 $$;
 
 -- For how many seconds more nothing is granted. A standby that was promoted may
--- have lost the latest claims: first, all that live say theirs again.
+-- have lost the latest claims: first, all that live say theirs again. A worker
+-- that executes asks each second, so it is not less than three.
 CREATE OR REPLACE FUNCTION cronsched.quiet_v1() RETURNS double precision
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -26,6 +27,7 @@ DECLARE
     v_now double precision := cronsched.now_v1(NULL);
     v_known text;
     v_until double precision;
+    v_quiet double precision;
 BEGIN
     SELECT max(s.value) FILTER (WHERE s.key = 'timeline'),
         max(s.value) FILTER (WHERE s.key = 'quiet_until')::double precision
@@ -37,51 +39,68 @@ BEGIN
         INSERT INTO cronsched.state VALUES ('timeline', v_timeline) ON CONFLICT DO NOTHING;
         RETURN 0;
     END IF;
+    v_quiet := greatest(3.0, (SELECT max(m.hold) FROM cronsched.members AS m
+        WHERE m.seen IS NOT NULL AND NOT m.dead));
     UPDATE cronsched.state AS s SET value = v_timeline
         WHERE s.key = 'timeline' AND s.value <> v_timeline;
     IF FOUND THEN   -- of all who find it so, one is the first
-        INSERT INTO cronsched.state AS s VALUES ('quiet_until', (v_now + 3.0)::text)
+        INSERT INTO cronsched.state AS s VALUES ('quiet_until', (v_now + v_quiet)::text)
             ON CONFLICT (key) DO UPDATE SET value = excluded.value;
     END IF;
-    RETURN 3.0;
+    RETURN v_quiet;
 END $$;
 
--- From now on it beats. `p_place`: processes of one place share a lease.
-CREATE OR REPLACE FUNCTION cronsched.enter_v1(p_member bigint, p_place text) RETURNS boolean
+-- From now on it beats, and each beat lets it fire for `p_hold` seconds.
+-- `p_place`: processes of one place share a lease.
+CREATE OR REPLACE FUNCTION cronsched.enter_v1(
+    p_member bigint, p_place text, p_hold double precision
+) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    UPDATE cronsched.members AS m SET place = p_place, seen = cronsched.now_v1(NULL)
+    UPDATE cronsched.members AS m SET place = p_place, hold = p_hold, seen = cronsched.now_v1(NULL)
         WHERE m.id = p_member AND NOT m.dead;
     RETURN FOUND;
 END $$;
 
 -- A beat, and what there is to know. Without `alive`, it was deposed. Of those
--- not heard for a while, `suspects` and their last beats; `places` are those of
+-- not heard for a while, `suspects`, their last beats, and how long such a beat
+-- lets them fire; `places` are those of
 -- all that live. `free`: how many seats have nobody; `wanted`: some of ours that others
 -- want.
 CREATE OR REPLACE FUNCTION cronsched.beat_v1(
     p_member bigint, p_beat bigint, p_offset double precision,
     OUT alive boolean, OUT now double precision, OUT started double precision,
     OUT timeline bigint, OUT quiet double precision, OUT free bigint, OUT requested boolean,
-    OUT places text[], OUT suspects bigint[], OUT beats bigint[], OUT wanted text[]
+    OUT places text[], OUT suspects bigint[], OUT beats bigint[], OUT holds double precision[],
+    OUT wanted text[]
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_me cronsched.members;
 BEGIN
     -- A beat that is lost with the server does no harm.
     PERFORM set_config('synchronous_commit', 'off', true);
     now := cronsched.now_v1(NULL);
+    SELECT * INTO v_me FROM cronsched.members AS m WHERE m.id = p_member;
     UPDATE cronsched.members AS m SET beat = p_beat, seen = now, clock_offset = p_offset
         WHERE m.id = p_member AND NOT m.dead AND m.beat <= p_beat;
     alive := FOUND;
+    IF NOT alive AND v_me.dead THEN
+        PERFORM cronsched.count_v1('deposed');
+    ELSIF alive AND now - v_me.seen > v_me.hold THEN
+        PERFORM cronsched.count_v1('lapses');
+    END IF;
     started := extract(epoch FROM pg_postmaster_start_time());
     timeline := cronsched.timeline_v1();
     quiet := cronsched.quiet_v1();
     free := (SELECT count(*) FROM cronsched.seats AS s WHERE s.member IS NULL);
     requested := EXISTS (SELECT FROM cronsched.requests AS q WHERE q.taken IS NULL);
     SELECT array_agg(DISTINCT m.place),
-        array_agg(m.id ORDER BY m.id) FILTER (WHERE m.id <> p_member AND m.seen < now - 0.7),
-        array_agg(m.beat ORDER BY m.id) FILTER (WHERE m.id <> p_member AND m.seen < now - 0.7)
-        INTO places, suspects, beats FROM cronsched.members AS m
-        WHERE m.seen IS NOT NULL AND NOT m.dead;
+        array_agg(m.id ORDER BY m.id) FILTER (WHERE m.is_late),
+        array_agg(m.beat ORDER BY m.id) FILTER (WHERE m.is_late),
+        array_agg(m.hold ORDER BY m.id) FILTER (WHERE m.is_late)
+        INTO places, suspects, beats, holds
+        FROM (SELECT *, l.id <> p_member AND l.seen < now - l.hold * 0.23 AS is_late
+            FROM cronsched.members AS l WHERE l.seen IS NOT NULL AND NOT l.dead) AS m;
     wanted := ARRAY(SELECT s.application_id FROM cronsched.seats AS s
         WHERE s.member = p_member AND s.wanted_by IS NOT NULL LIMIT 100);
 END $$;
@@ -103,6 +122,7 @@ BEGIN
         WHERE m.id = p_suspect AND m.beat = p_beat AND NOT m.dead;
     IF FOUND THEN
         UPDATE cronsched.seats AS s SET member = NULL WHERE s.member = p_suspect;
+        PERFORM cronsched.count_v1('convictions');
         RETURN true;
     END IF;
     RETURN false;
@@ -184,3 +204,34 @@ RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (SELECT FROM cronsched.seats AS s
         WHERE s.application_id = p_application_id AND s.member IS DISTINCT FROM p_member)
 $$;
+
+-- An operator knows that these will never be heard again: what they execute is
+-- lost, and what they fire is free. One that comes back all the same begins
+-- anew.
+CREATE OR REPLACE FUNCTION cronsched.give_up_v1(
+    p_members bigint[], p_at double precision DEFAULT NULL
+) RETURNS TABLE (application_id text, job text, scheduled bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_now double precision := cronsched.now_v1(p_at);
+    v_each record;
+    v_job cronsched.jobs;
+BEGIN
+    PERFORM cronsched.durably_v1();
+    PERFORM FROM cronsched.members AS m WHERE m.id = ANY (p_members)
+        ORDER BY m.id FOR NO KEY UPDATE;
+    UPDATE cronsched.members AS m SET dead = true WHERE m.id = ANY (p_members) AND NOT m.dead;
+    UPDATE cronsched.seats AS s SET member = NULL, wanted_by = NULL
+        WHERE s.member = ANY (p_members);
+    DELETE FROM cronsched.owners AS o WHERE o.member = ANY (p_members);
+    FOR v_each IN SELECT e.job_id, e.scheduled FROM cronsched.executions AS e
+        WHERE e.member = ANY (p_members) ORDER BY e.job_id, e.scheduled
+    LOOP
+        SELECT * INTO v_job FROM cronsched.jobs AS j WHERE j.id = v_each.job_id
+            FOR NO KEY UPDATE;
+        IF cronsched.lose_v1(
+            v_job, v_each.scheduled, v_now, 'its machine was given up by hand') THEN
+            RETURN QUERY SELECT v_job.application_id, v_job.job, v_each.scheduled;
+        END IF;
+    END LOOP;
+END $$;

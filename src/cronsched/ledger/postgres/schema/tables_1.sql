@@ -26,7 +26,8 @@ CREATE TABLE cronsched.members (
     seen double precision,                  -- the last beat; NULL: it does not beat
     dead boolean NOT NULL DEFAULT false,
     clock_offset double precision,          -- its clock, minus the database's
-    place text COLLATE "C" NOT NULL DEFAULT ''  -- whose processes share a lease
+    place text COLLATE "C" NOT NULL DEFAULT '', -- whose processes share a lease
+    hold double precision NOT NULL DEFAULT 3.0  -- how long a beat lets it fire
 ) WITH (fillfactor = 20);
 
 CREATE TABLE cronsched.seats (
@@ -37,6 +38,12 @@ CREATE TABLE cronsched.seats (
 );
 CREATE INDEX seats_member ON cronsched.seats (member);
 CREATE INDEX seats_wanted ON cronsched.seats (member) WHERE wanted_by IS NOT NULL;
+
+-- What happened among the members, each counted from the first migration on.
+CREATE TABLE cronsched.counters (
+    name text COLLATE "C" PRIMARY KEY,
+    count bigint NOT NULL
+);
 
 CREATE TABLE cronsched.owners (
     application_id text COLLATE "C" PRIMARY KEY,
