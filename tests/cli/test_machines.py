@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import postgres
 import pytest
+from pages import ROOT, blocks_of
 
 from cronsched.cli import main
 from cronsched.ledger import Ledger, Owner, Plan, Run, open_ledger
 from cronsched.ledger.postgres import PostgresLedger
 from cronsched.ledger.postgres.connections import Source, disconnect, execute
+from cronsched.ledger.process import Process
 
 NOW = int(time.time()) // 60 * 60
 GONE = (
@@ -88,3 +92,64 @@ def test_history_names_the_machine_where_there_are_several(several, shell: Shell
     titles, line, *_ = shell('history', '--ledger', url).splitlines()
     assert 'MACHINE' in titles
     assert 'web9 77' in line
+
+
+# -- machine forget
+
+ELSEWHERE = "UPDATE cronsched.members SET machine = 'far', boot = 'b', host = 'web9', seen = {}"
+
+
+def test_a_machine_is_forgotten_and_what_it_executes_is_lost(several, shell: Shell) -> None:
+    url = postgres.server().clean_url
+    assert several.claim(Run('org/zug', 'cleanup', NOW)).granted
+    sql(several, ELSEWHERE.format('seen - 20'))
+    text = shell('machine', 'forget', 'web9', '--ledger', url)
+    assert text.startswith(
+        'web9 is given up: 1 process, which fired 2 application ids.\n'
+        'lost: cleanup of org/zug, scheduled ')
+    assert several.find(Run('org/zug', 'cleanup', NOW)).state == 'lost'
+    assert several.fleet().free == 2
+    found = json.loads(shell('machine', 'forget', 'far', '--json', '--ledger', url))
+    assert found['lost'] == []
+
+
+@pytest.mark.parametrize(('change', 'name', 'told'), [
+    (ELSEWHERE.format('seen'), 'web9', r'web9 was heard .* ago: it is not gone'),
+    (ELSEWHERE.format('seen - 20'), 'web8', "no machine is called 'web8'; there is web9"),
+    ("SELECT 1", Process.current().host, 'is this machine, which looks for its processes itself'),
+    (f"{GONE}; {GONE.replace('far', 'near')}", 'web9', '2 machines are called .*far or near'),
+])
+def test_a_machine_that_may_live_is_not_forgotten(
+    several, capsys: pytest.CaptureFixture[str], change: str, name: str, told: str,
+) -> None:
+    sql(several, change)
+    assert main(['machine', 'forget', name, '--ledger', postgres.server().clean_url]) == 2
+    assert re.search(told, capsys.readouterr().err.replace('\n', ' '))
+    assert several.fleet().free == 0
+
+
+def test_where_there_is_one_machine_nobody_is_forgotten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    directory = tmp_path / 'app'
+    directory.mkdir(mode=0o700)
+    ledger = open_ledger(f'sqlite://{directory}/ledger.sqlite3')
+    ledger.own([Owner('org/zug', 'http://localhost', '/srv', NOW)])
+    ledger.close()
+    with contextlib.closing(sqlite3.connect(directory / 'ledger.sqlite3')) as connection:
+        connection.execute("UPDATE members SET machine = 'far', host = 'web9'")
+        connection.commit()
+    assert main(['machine', 'forget', 'web9', '--state-directory', str(directory)]) == 2
+    assert 'is of one machine, which looks for its processes itself' in (
+        capsys.readouterr().err.replace('\n', ' '))
+
+
+# -- docs/machines.md
+
+def test_the_page_says_what_works(several, shell: Shell) -> None:
+    sql(several, GONE)
+    blocks = blocks_of(ROOT / 'docs' / 'machines.md', 'by tests/cli/test_machines.py')
+    lines = [line for block in blocks for line in block.text.splitlines()]
+    assert len(lines) == 3
+    for line in lines:
+        shell(*line.removeprefix('$ cronsched ').split(), '--ledger', postgres.server().clean_url)

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     'pause': ('cronsched.cli.pause', 'skip the runs of a job from now on'),
     'resume': ('cronsched.cli.resume', 'end the pause of a job'),
     'machines': ('cronsched.cli.machines', 'who shares the ledger, and who fires how much'),
+    'machine': ('cronsched.cli.machine', 'say that a machine will never be back'),
     'metrics': ('cronsched.cli.metrics', 'figures for Prometheus'),
     'doctor': ('cronsched.cli.doctor', 'ask whether applications are reached, and who answers'),
     'ledger': ('cronsched.cli.ledger', 'the tables of a ledger that several machines share'),
@@ -44,7 +45,8 @@ COMMANDS: Final = {
 
 #: Those about the ledger of an application, which frameworks offer as well.
 LEDGER_COMMANDS: Final = (
-    'status', 'history', 'run', 'pause', 'resume', 'machines', 'metrics', 'doctor', 'web',
+    'status', 'history', 'run', 'pause', 'resume', 'machines', 'machine', 'metrics',
+    'doctor', 'web',
 )
 
 EPILOG = """\

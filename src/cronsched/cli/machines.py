@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from dataclasses import asdict
 from typing import Final
 
@@ -54,8 +53,8 @@ def run(arguments: argparse.Namespace) -> None:
         found = [each for each in ledger.members() if arguments.all or each.alive is not False]
     if arguments.json:
         return write_json([asdict(each) for each in found])
-    terminal, now = Terminal(sys.stdout, wide=arguments.wide), time.time()
-    rows = [_row(each, now, terminal) for each in sorted(found, key=_key)]
+    terminal = Terminal(sys.stdout, wide=arguments.wide)
+    rows = [_row(each, terminal) for each in sorted(found, key=_key)]
     for line in terminal.table(COLUMNS, rows):
         terminal.write(line)
 
@@ -64,8 +63,8 @@ def _key(member: Member) -> tuple[str, int]:
     return member.host, member.id
 
 
-def _row(member: Member, now: float, terminal: Terminal) -> list[str]:
-    beat = '-' if member.beat is None else f'{took_text(max(now - member.beat, 0.0))} ago'
+def _row(member: Member, terminal: Terminal) -> list[str]:
+    beat = '-' if member.silent is None else f'{took_text(max(member.silent, 0.0))} ago'
     return [
         printable(member.host or member.machine), str(member.pid), str(member.id),
         str(member.seats), str(member.epoch or '-'), beat, _clock(member.offset, terminal),

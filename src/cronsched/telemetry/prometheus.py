@@ -39,6 +39,7 @@ from cronsched.base import clock
 from cronsched.errors import CronError
 from cronsched.ledger import BUCKETS, KnownJob, Ledger, Total
 from cronsched.schedule import Schedule
+from cronsched.telemetry.fleet import families
 
 __all__ = ['Collector']
 
@@ -86,6 +87,7 @@ class Collector:
         seen = self._seen()
         yield from self._states(jobs, seen)
         yield from self._owners(seen)
+        yield from families(self._ledger)
         yield InfoMetricFamily(
             'cronsched_build', 'The version of cronsched.', {'version': __version__})
 
