@@ -33,6 +33,7 @@ from cronsched.base.directories import state_directory
 from cronsched.jobs.registry import jobs_of
 from cronsched.ledger import Plan, Run, open_ledger
 from cronsched.morepath import CronApp
+from cronsched.telemetry import listeners
 from cronsched.testing import run
 
 README = ROOT / 'README.md'
@@ -41,6 +42,13 @@ HOW = {'python': 'python', 'tests': 'python', 'pycon': 'pycon', 'console': 'cons
 
 def all_blocks(how: str | None = None) -> list[Block]:
     return [block for page in PAGES for block in blocks_of(page, how)]
+
+
+@pytest.fixture(autouse=True)
+def nobody_listens():
+    """A page that listens to runs hears nothing of those of other tests."""
+    yield
+    listeners._listeners = ()
 
 
 # -- nothing escapes --------------------------------------------------------------
