@@ -47,8 +47,8 @@ from cronsched.ledger.values import (
 __all__ = [
     'BUCKETS', 'GONE', 'NO_RUN', 'OUTCOMES', 'Application', 'Claim', 'Declared', 'Due',
     'Executing', 'Fleet', 'Found', 'KnownJob', 'Ledger', 'LedgerError', 'Member', 'Missed',
-    'Owner', 'PastJob', 'Pause', 'Plan', 'Planned', 'Row', 'Run', 'Seats', 'Seen', 'Standing', 'Tally',
-    'Total', 'Wanted', 'open_ledger',
+    'Owner', 'PastJob', 'Pause', 'Plan', 'Planned', 'Row', 'Run', 'Seats', 'Seen', 'Standing',
+    'Tally', 'Total', 'Wanted', 'open_ledger',
 ]
 
 

@@ -2,7 +2,7 @@
 
 Example::
 
-    missed.add(app, job, Missed(run, until, 3), stood=False)
+    missed.add(app, job, Missed(run, until, 3), due, stood=False)
     missed.records             # for the ledger
     missed.tell(telling, at)   # 'cleanup of org/zug missed 3 run(s), ...'
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from cronsched.base.text import printable
 from cronsched.jobs.job import Job
@@ -38,16 +38,21 @@ def tell_missed(text: str, extra: Mapping[str, Any], *, stood: bool) -> None:
         alarm('%s: nothing ran in time', text, extra=extra)
 
 
+class _Told(NamedTuple):
+    app: BoundApplication
+    missed: Missed
+    due: float   # of the first of them, UTC seconds
+
+
 @dataclass(slots=True)
 class _OfJob:
     job: Job
-    apps: list[BoundApplication] = field(default_factory=list)
-    runs: list[Missed] = field(default_factory=list)
+    every: list[_Told] = field(default_factory=list)
 
     def text(self) -> str:
-        first = min(each.run.scheduled for each in self.runs)
-        last = max(each.until for each in self.runs)
-        count = sum(each.count for each in self.runs)
+        first = min(each.missed.run.scheduled for each in self.every)
+        last = max(each.missed.until for each in self.every)
+        count = sum(each.missed.count for each in self.every)
         when = time_of(self.job, first)
         if last != first:
             when += f' to {time_of(self.job, last)}'
@@ -55,18 +60,21 @@ class _OfJob:
 
     def fields(self) -> dict[str, Any]:
         """Of a line for several application ids, what they have in common."""
-        first = self.runs[0].run
-        if len({app.application_id for app in self.apps}) == 1:
+        first = self.every[0].missed.run
+        if len(self._names()) == 1:
             return fields(first.application_id, first.job, first.scheduled, outcome='missed')
         return {'cron_job': first.job, 'cron_outcome': 'missed'}
 
     def _who(self) -> str:
-        names = list(dict.fromkeys(app.application_id for app in self.apps))
+        names = self._names()
         if len(names) == 1:
-            return name(self.apps[0], self.job)
+            return name(self.every[0].app, self.job)
         more = ', ...' if len(names) > NAMED else ''
         return (f'{printable(self.job.name)} of {len(names)} application ids '
                 f'({", ".join(map(printable, names[:NAMED]))}{more})')
+
+    def _names(self) -> list[str]:
+        return list(dict.fromkeys(each.app.application_id for each in self.every))
 
 
 class MissedRuns:
@@ -76,21 +84,20 @@ class MissedRuns:
         self.records: list[Missed] = []
         self._by_job: dict[tuple[int, bool], _OfJob] = {}
 
-    def add(self, app: BoundApplication, job: Job, missed: Missed, stood: bool) -> None:
+    def add(
+        self, app: BoundApplication, job: Job, missed: Missed, due: float, stood: bool,
+    ) -> None:
         self.records.append(missed)
         key = id(job), stood
         of_job = self._by_job.get(key)
         if of_job is None:
             of_job = self._by_job[key] = _OfJob(job)
-        of_job.apps.append(app)
-        of_job.runs.append(missed)
+        of_job.every.append(_Told(app, missed, due))
 
     def tell(self, telling: Telling, at: float) -> None:
         for (_, stood), of_job in self._by_job.items():
             tell_missed(of_job.text(), of_job.fields(), stood=stood)
-            for app, missed in zip(of_job.apps, of_job.runs, strict=True):
-                scheduled = missed.run.scheduled
+            for app, missed, due in of_job.every:
                 telling.tell(
-                    'ended', app, of_job.job, scheduled,
-                    due=app.due_of(of_job.job, scheduled), at=at, attempt=0, outcome='missed',
-                    missed=missed.count, until=missed.until, stood=stood)
+                    'ended', app, of_job.job, missed.run.scheduled, due=due, at=at, attempt=0,
+                    outcome='missed', missed=missed.count, until=missed.until, stood=stood)

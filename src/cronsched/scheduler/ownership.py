@@ -185,7 +185,7 @@ class Ownership:
             for scheduled in gap.fire:
                 decided.fired.append((app, index, scheduled))
             if gap.missed:
-                _add_missed(decided.missed, app, each, gap, past)
+                _add_missed(decided.missed, app, each, gap, past, offset)
         told = {
             each.job.name: each.declare(offset)
             for each, offset in zip(prepared, offsets, strict=True)
@@ -207,13 +207,15 @@ class Ownership:
 
 def _add_missed(
     missed: MissedRuns, app: BoundApplication, prepared: Prepared, gap: Gap, past: PastJob,
+    offset: float,
 ) -> None:
     job = prepared.job
     for first, last, count in gap.missed:
         # With `coalesce`, the latest run replaces those before it.
         stood = prepared.policy.coalesce and bool(
             gap.fire or any(each > last for each in past.single))
-        missed.add(app, job, Missed(Run(app.application_id, job.name, first), last, count), stood)
+        run = Run(app.application_id, job.name, first)
+        missed.add(app, job, Missed(run, last, count), first + offset, stood)
 
 
 def _owner(taken: Taken) -> Owner:

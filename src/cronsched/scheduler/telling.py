@@ -10,6 +10,7 @@ answer to its request, the look for lost processes, or the ledger.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,8 +41,9 @@ class Telling:
         #: Where time is virtual: who is told of each event, besides listeners.
         #: Monitors and pings are not.
         self.observer: Callable[[events.RunEvent, Job], None] | None = None
-        self._told: dict[Key, None] = {}
-        self._sent: dict[Key, None] = {}    # and not ended
+        # Ordered, as those of a dict that lost many are looked for one by one.
+        self._told: OrderedDict[Key, None] = OrderedDict()
+        self._sent: OrderedDict[Key, None] = OrderedDict()   # and not ended
         self._policies: dict[tuple[int, Job], tuple[Site, Policy]] = {}
         self._checkins: Checkins | None = None
         self._pings: Pings | None = None
@@ -128,7 +130,7 @@ class Telling:
             self._pings.pause()
 
 
-def _note(known: dict[Key, None], key: Key) -> None:
+def _note(known: OrderedDict[Key, None], key: Key) -> None:
     if len(known) >= MOST_TOLD:
-        del known[next(iter(known))]   # the oldest
+        known.popitem(last=False)
     known[key] = None
