@@ -13,7 +13,7 @@ that those omit from `Policy`. All durations are seconds, or a `timedelta`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from difflib import get_close_matches
 from math import isfinite
@@ -76,10 +76,10 @@ class Policy:
     @classmethod
     def of(cls, *layers: Mapping[str, Any]) -> Policy:
         """The later layers win. The layers were checked before."""
-        policy = cls()
+        given: dict[str, Any] = {}
         for layer in layers:
-            policy = replace(policy, **layer)
-        return policy
+            given.update(layer)
+        return cls(**given)
 
     def native(self) -> dict[str, Any]:
         """The keywords of `Scheduler.define` that this says."""

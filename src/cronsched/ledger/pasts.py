@@ -2,23 +2,25 @@
 
 Example::
 
-    floors(known, {'org/zug': now}, reach=86_400.0)    # {'org/zug': 1792000000}
+    floor_of = floors(known.values(), {'org/zug': now}, reach=86_400.0)
+    past_jobs(known, floor_of, rows, before)    # {'org/zug': [PastJob, ...]}
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from cronsched.ledger.values import KnownJob, PastJob
 
-__all__ = ['Range', 'floors', 'past_job']
+__all__ = ['Recorded', 'floors', 'past_jobs']
 
 # Further back, nothing is looked for.
 LONGEST: Final = 30 * 86_400.0
 
-Range = tuple[int, int | None]   # scheduled and until
+# The number of a job, scheduled and until.
+Recorded = tuple[int, int, int | None]
 
 
 def floors(
@@ -36,12 +38,27 @@ def floors(
     }
 
 
-def past_job(
-    known: KnownJob, floor: int, rows: list[Range], before: Range | None,
-) -> PastJob:
-    every: list[Any] = rows if before is None else [before, *rows]
-    return PastJob(
-        known, floor,
-        None if before is None else before[1] or before[0],
-        frozenset(scheduled for scheduled, until in rows if until is None),
-        tuple((scheduled, until) for scheduled, until in every if until is not None))
+def past_jobs(
+    known: Mapping[int, KnownJob], floor_of: Mapping[str, int], rows: Iterable[Recorded],
+    before: Iterable[Recorded],
+) -> dict[str, list[PastJob]]:
+    """By application id. `known` are the jobs by their number; `rows` are
+    recorded since the floor, `before` is the last one of each job before."""
+    last: dict[int, int] = {}
+    single: dict[int, list[int]] = defaultdict(list)
+    ranges: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for number, scheduled, until in before:
+        last[number] = until or scheduled
+        if until is not None:
+            ranges[number].append((scheduled, until))
+    for number, scheduled, until in rows:
+        if until is None:
+            single[number].append(scheduled)
+        else:
+            ranges[number].append((scheduled, until))
+    found: dict[str, list[PastJob]] = {name: [] for name in floor_of}
+    for number, job in known.items():
+        found[job.application_id].append(PastJob(
+            job, floor_of[job.application_id], last.get(number),
+            frozenset(single.get(number, ())), tuple(ranges.get(number, ()))))
+    return found

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -159,6 +160,12 @@ class Plan:
     seed: str | None = None
 
 
+@lru_cache(maxsize=4096)
+def known_plan(expression: str | None, timezone: str, seed: str | None) -> Plan | None:
+    """As a store has it: one value for the many jobs that share it."""
+    return None if expression is None else Plan(expression, timezone, seed)
+
+
 @dataclass(frozen=True, slots=True)
 class Declared:
     """A job as its code has it. `options` is JSON, `place` 'file.py:12',
@@ -171,9 +178,9 @@ class Declared:
     words: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KnownJob:
-    """A job that was seen, and what is kept of it for ever."""
+class KnownJob(NamedTuple):
+    """A job that was seen, and what is kept of it for ever: a tuple, as there
+    may be hundreds of thousands."""
 
     application_id: str
     job: str
@@ -189,8 +196,7 @@ class KnownJob:
     words: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PastJob:
+class PastJob(NamedTuple):
     """What is recorded of a job since `floor`: scheduled times, and the ranges
     of those missed; `before` is the last one before."""
 

@@ -54,7 +54,6 @@ class Taken:
 class Decided:
     """The result of a batch."""
 
-    gaps: Gaps = field(default_factory=Gaps)
     missed: MissedRuns = field(default_factory=MissedRuns)
     seen: list[Seen] = field(default_factory=list)
     fired: list[tuple[BoundApplication, int, int]] = field(default_factory=list)
@@ -73,6 +72,7 @@ class Ownership:
         self._number = 0           # of the last change that was read
         self._recovered = False
         self._prepared: dict[tuple[tuple[Job, ...], int], list[Prepared]] = {}
+        self._gaps = Gaps()        # of all that wait now
         #: Those owned that have a ledger, by application id.
         self.owned: dict[str, BoundApplication] = {}
         #: What is to be caught up, in the order of taking over.
@@ -125,7 +125,7 @@ class Ownership:
     def look_again(self, app: BoundApplication, at: float) -> None:
         """Find what was due before `at` and has no record."""
         if not self.waiting:
-            self._recovered = False
+            self._recovered, self._gaps = False, Gaps()
         self.waiting[app.application_id] = Taken(app, at)
 
     # -- catching up ---------------------------------------------------------
@@ -181,7 +181,7 @@ class Ownership:
                 changed = True
                 continue
             changed = changed or not each.is_known(past.known, offset)
-            gap = decided.gaps.of(past, each, taken.at, offset)
+            gap = self._gaps.of(past, each, taken.at, offset)
             for scheduled in gap.fire:
                 decided.fired.append((app, index, scheduled))
             if gap.missed:

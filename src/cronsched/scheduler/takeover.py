@@ -26,6 +26,7 @@ from typing import Final
 from cronsched.jobs.job import Job
 from cronsched.jobs.options import RUNNING, Policy
 from cronsched.ledger import Declared, KnownJob, PastJob, Plan
+from cronsched.schedule import Schedule
 from cronsched.scheduler.catchup import Gap, find_gap
 from cronsched.scheduler.site import Site
 
@@ -33,6 +34,10 @@ __all__ = ['Gaps', 'Prepared', 'code_root', 'plan_of', 'reach_of']
 
 DAY: Final = 86_400.0
 ROOM: Final = ('max_concurrency', 'max_per_application')
+
+# Gaps that are kept.
+MOST: Final = 10_000
+NOTHING: Final = Gap()
 
 
 def plan_of(job: Job) -> Plan:
@@ -80,10 +85,9 @@ class Prepared:
     def is_known(self, known: KnownJob, offset: float) -> bool:
         """Whether the ledger knows it as it is."""
         said = self.declared
-        return (
-            known.offset == offset and known.declared and known.plan == said.plan
-            and known.options == said.options and known.place == said.place
-            and known.words == said.words)
+        return known.declared and (
+            (known.plan, known.offset, known.options, known.place, known.words)
+            == (said.plan, offset, said.options, said.place, said.words))
 
 
 class Gaps:
@@ -95,19 +99,22 @@ class Gaps:
     """
 
     def __init__(self) -> None:
-        self._found: dict[tuple[int, int, int], Gap] = {}
+        self._found: dict[tuple[int, Schedule, int, int], Gap] = {}
 
     def of(self, past: PastJob, prepared: Prepared, at: float, offset: float) -> Gap:
-        """The runs of a job that were due before `at` and have no record."""
+        """The runs of a job that were due before `at` and have no record.
+        `prepared` must live as long as this does."""
         if prepared.job.once or past.known.plan not in (None, prepared.declared.plan):
-            return Gap()   # a schedule that was changed is as new
+            return NOTHING   # a schedule that was changed is as new
         after = _after(past, at)
-        if past.ranges or any(each > after for each in past.single):
+        if past.ranges or max(past.single, default=after) > after:
             return _find(prepared, after, at, offset, Recorded(past))
         # Without a record, only these say what is missing.
-        key = id(prepared), after, ceil(at - offset)
+        key = id(prepared), prepared.job.schedule, after, ceil(at - offset)
         found = self._found.get(key)
         if found is None:
+            if len(self._found) >= MOST:
+                self._found.clear()
             found = self._found[key] = _find(prepared, after, at, offset, ())
         return found
 

@@ -3,11 +3,10 @@ however many there are; see `cronsched.ledger.sqlite.past`."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from cronsched.ledger.pasts import Range, floors, past_job
+from cronsched.ledger.pasts import floors, past_jobs
 from cronsched.ledger.postgres.records import KNOWN, known_job
 from cronsched.ledger.postgres.session import Session
 from cronsched.ledger.values import KnownJob, PastJob
@@ -26,21 +25,14 @@ def past(
     known = _known(session, at)
     floor_of = floors(known.values(), at, reach)
     spans = list(floor_of), list(floor_of.values())
-    rows: dict[int, list[Range]] = defaultdict(list)
-    for job_id, scheduled, until in session.ask(
+    rows = session.ask(
         f'SELECT j.id, r.scheduled, r.until {SPAN} JOIN cronsched.runs AS r '
-        f'ON r.job_id = j.id AND r.scheduled >= span.floor WHERE {TRUSTED}', (*spans, now),
-    ):
-        rows[job_id].append((scheduled, until))
-    before: dict[int, Range] = {row[0]: row[1:] for row in session.ask(
+        f'ON r.job_id = j.id AND r.scheduled >= span.floor WHERE {TRUSTED}', (*spans, now))
+    before = session.ask(
         f'SELECT j.id, b.scheduled, b.until {SPAN} CROSS JOIN LATERAL (SELECT r.scheduled, '
         f'r.until FROM cronsched.runs AS r WHERE r.job_id = j.id AND r.scheduled < span.floor '
-        f'AND {TRUSTED} ORDER BY r.scheduled DESC LIMIT 1) AS b', (*spans, now))}
-    found: dict[str, list[PastJob]] = {name: [] for name in at}
-    for job_id, job in known.items():
-        found[job.application_id].append(past_job(
-            job, floor_of[job.application_id], rows[job_id], before.get(job_id)))
-    return found
+        f'AND {TRUSTED} ORDER BY r.scheduled DESC LIMIT 1) AS b', (*spans, now))
+    return past_jobs(known, floor_of, rows, before)
 
 
 def _known(session: Session, names: Iterable[str]) -> dict[int, KnownJob]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cronsched.ledger.values import Declared, KnownJob, Plan
+from cronsched.ledger.values import Declared, KnownJob, Plan, known_plan
 
 __all__ = ['KNOWN', 'declaration', 'known_job', 'storable']
 
@@ -15,10 +15,7 @@ KNOWN: Final = (
 
 def known_job(row: tuple[Any, ...]) -> KnownJob:
     """From the columns KNOWN."""
-    plan = None if row[5] is None else Plan(*row[5:8])
-    return KnownJob(
-        row[0], row[1], row[2], row[3], row[4], plan, row[8], row[9], row[10], row[11], row[12],
-        row[13])
+    return KnownJob._make((*row[:5], known_plan(*row[5:8]), *row[8:]))
 
 
 def storable(text: str | None) -> str | None:

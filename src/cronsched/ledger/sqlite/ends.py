@@ -13,9 +13,9 @@ from typing import Any
 
 from cronsched.ledger.rules import backoff
 from cronsched.ledger.sqlite import executions, members
-from cronsched.ledger.sqlite.jobs import Job, job_of, note_newest, requested_by
+from cronsched.ledger.sqlite.jobs import Job, ids_of, job_of, note_newest, requested_by
 from cronsched.ledger.sqlite.presence import Presence
-from cronsched.ledger.sqlite.totals import COUNT_MISSED, count_end
+from cronsched.ledger.sqlite.totals import count_end, count_missed
 from cronsched.ledger.values import Claim, Executing, Missed, Run
 
 # An attempt that ends; the last column: something waits for it.
@@ -26,6 +26,10 @@ RUNNING = (
     'FROM jobs AS j JOIN runs AS r ON r.job_id = j.id AND r.scheduled = ? AND r.attempt = ? '
     'LEFT JOIN executions AS e ON (e.job_id, e.scheduled, e.attempt) = '
     '(r.job_id, r.scheduled, r.attempt) WHERE j.application_id = ? AND j.job = ?')
+
+MISSED = (
+    'INSERT INTO runs (job_id, scheduled, state, attempt, ended, until, count, detail) '
+    "VALUES (?, ?, 'missed', 1, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
 
 Key = tuple[int, int]   # job id and scheduled time
 
@@ -178,22 +182,20 @@ def _give_up(connection: sqlite3.Connection, job: Job, said: End) -> Executing |
 def miss(connection: sqlite3.Connection, every: list[Missed], at: float) -> list[Missed]:
     """Many that have no record, of jobs that are known; returns those that
     have one, or are not known."""
-    rest, made = [], []
+    ids = ids_of(connection, {each.run.application_id for each in every})
+    cursor, rest, made = connection.cursor(), [], []
     for each in every:
-        key = each.run.application_id, each.run.job
-        inserted = connection.execute(
-            'INSERT INTO runs (job_id, scheduled, state, attempt, ended, until, count, detail) '
-            "SELECT id, ?, 'missed', 1, ?, ?, ?, ? FROM jobs "
-            'WHERE application_id = ? AND job = ? ON CONFLICT DO NOTHING',
-            (each.run.scheduled, at, each.until, each.count, each.detail, *key)).rowcount
-        if inserted:
-            made.append((each.until, each.count, *key))
+        job_id = ids.get((each.run.application_id, each.run.job))
+        if job_id is not None and cursor.execute(MISSED, (
+            job_id, each.run.scheduled, at, each.until, each.count, each.detail,
+        )).rowcount:
+            made.append((job_id, each))
         else:
             rest.append(each)
     connection.executemany(
-        'UPDATE jobs SET newest = max(ifnull(newest, 0), ?1) '
-        'WHERE application_id = ?3 AND job = ?4 AND ?2', made)
-    connection.executemany(COUNT_MISSED, made)
+        'UPDATE jobs SET newest = max(ifnull(newest, 0), ?) WHERE id = ?',
+        [(each.until, job_id) for job_id, each in made])
+    count_missed(connection, [(job_id, each.count) for job_id, each in made])
     return rest
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 from typing import NamedTuple
 
 from cronsched.ledger.values import Run
@@ -30,6 +31,16 @@ def job_of(connection: sqlite3.Connection, run: Run, now: float) -> Job:
             'INSERT INTO jobs (application_id, job, since) VALUES (?, ?, ?)', (*key, now))
         row = connection.execute(sql, key).fetchone()
     return Job(*row)
+
+
+def ids_of(
+    connection: sqlite3.Connection, application_ids: Collection[str],
+) -> dict[tuple[str, str], int]:
+    """Of all jobs of these application ids, some hundred at most."""
+    return {(name, job): job_id for name, job, job_id in connection.execute(
+        'SELECT application_id, job, id FROM jobs '
+        f'WHERE application_id IN ({", ".join("?" * len(application_ids))})',
+        tuple(application_ids))}
 
 
 def requested_by(connection: sqlite3.Connection, run: Run) -> str | None:

@@ -48,7 +48,7 @@ log = logging.getLogger('cronsched.ledger')
 
 SYNCHRONOUS = ('NORMAL', 'FULL')
 PRUNED_AT_ONCE = 200
-MISSED_AT_ONCE = 1000
+MISSED_AT_ONCE = 900   # SQLite before 3.32 takes 999 values in a statement
 # A finish is tried again after these seconds, then kept in memory.
 FINISH_PAUSES = (0.05, 0.2, 0.5)
 

@@ -4,10 +4,9 @@ transaction that reads: three statements, however many there are."""
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from cronsched.ledger.pasts import Range, floors, past_job
+from cronsched.ledger.pasts import floors, past_jobs
 from cronsched.ledger.sqlite.records import KNOWN, known_job
 from cronsched.ledger.values import KnownJob, PastJob
 
@@ -24,27 +23,20 @@ def past(
     floor_of = floors(known.values(), at, reach)
     spans = f'WITH span (name, floor) AS (VALUES {", ".join(["(?, ?)"] * len(floor_of))}) '
     values = [value for span in floor_of.items() for value in span]
-    rows: dict[int, list[Range]] = defaultdict(list)
-    for job_id, scheduled, until in connection.execute(
+    rows = connection.execute(
         f'{spans}SELECT r.job_id, r.scheduled, r.until FROM span CROSS JOIN jobs '
         'ON application_id = name CROSS JOIN runs AS r ON r.job_id = jobs.id '
-        f'AND r.scheduled >= floor WHERE {TRUSTED}', (*values, latest),
-    ):
-        rows[job_id].append((scheduled, until))
-    before: dict[int, Range] = {row[0]: row[1:] for row in connection.execute(
+        f'AND r.scheduled >= floor WHERE {TRUSTED}', (*values, latest))
+    before = connection.execute(
         f'{spans}SELECT jobs.id, r.scheduled, r.until FROM span CROSS JOIN jobs '
         'ON application_id = name CROSS JOIN runs AS r ON r.job_id = jobs.id AND r.scheduled = '
         '(SELECT max(scheduled) FROM runs AS r WHERE r.job_id = jobs.id '
-        f'AND r.scheduled < floor AND {TRUSTED})', (*values, latest))}
-    found: dict[str, list[PastJob]] = {name: [] for name in at}
-    for job_id, job in known.items():
-        found[job.application_id].append(past_job(
-            job, floor_of[job.application_id], rows[job_id], before.get(job_id)))
-    return found
+        f'AND r.scheduled < floor AND {TRUSTED})', (*values, latest))
+    return past_jobs(known, floor_of, rows, before)
 
 
 def _known(connection: sqlite3.Connection, names: Iterable[str]) -> dict[int, KnownJob]:
     chosen = tuple(names)
     return {row[0]: known_job(row[1:]) for row in connection.execute(
-        f'SELECT id, {KNOWN} FROM jobs WHERE application_id IN ({", ".join("?" * len(chosen))}) '
-        'ORDER BY job', chosen)}
+        f'SELECT id, {KNOWN} FROM jobs WHERE application_id IN ({", ".join("?" * len(chosen))})',
+        chosen)}

@@ -9,12 +9,20 @@ from typing import Any
 
 from cronsched.ledger.sqlite.history import find
 from cronsched.ledger.sqlite.jobs import requested_by
-from cronsched.ledger.values import Application, Declared, KnownJob, Pause, Plan, Run
+from cronsched.ledger.values import (
+    Application,
+    Declared,
+    KnownJob,
+    Pause,
+    Plan,
+    Run,
+    known_plan,
+)
 
 REQUEST_LIFETIME = 600.0   # seconds
 
-KNOWN = ('application_id, job, since, newest, last_ok, planned, declared, offset, options, place, '
-         'words, expression, timezone, seed')
+KNOWN = ('application_id, job, since, newest, last_ok, expression, timezone, seed, planned, '
+         'declared, offset, options, place, words')
 
 DECLARE = (
     'INSERT INTO jobs (application_id, job, since, planned, expression, timezone, seed, offset, '
@@ -98,10 +106,8 @@ def jobs(connection: sqlite3.Connection, application_id: str | None) -> list[Kno
 
 def known_job(row: tuple[Any, ...]) -> KnownJob:
     """From the columns KNOWN."""
-    plan = None if row[11] is None else Plan(*row[11:14])
-    return KnownJob(
-        row[0], row[1], row[2], row[3], row[4], plan, row[5], bool(row[6]), row[7], row[8],
-        row[9], row[10])
+    return KnownJob._make(
+        (*row[:5], known_plan(*row[5:8]), row[8], bool(row[9]), *row[10:]))
 
 
 def job_ids(connection: sqlite3.Connection) -> list[int]:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_left
+from collections.abc import Iterable
 
 from cronsched.ledger.sqlite.jobs import Job
 from cronsched.ledger.sums import NONE, added_up
 from cronsched.ledger.values import BUCKETS, Total
 
-# For until, count, application id and job.
-COUNT_MISSED = (
-    "INSERT INTO totals SELECT id, 'missed', -1, -1, ?2, 0, 0 FROM jobs "
-    'WHERE application_id = ?3 AND job = ?4 AND ?1 '
-    'ON CONFLICT DO UPDATE SET count = count + excluded.count')
+COUNT = (
+    'INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?) '
+    'ON CONFLICT DO UPDATE SET count = count + excluded.count, '
+    'seconds = seconds + excluded.seconds, late_seconds = late_seconds + excluded.late_seconds')
 
 
 def count_end(
@@ -29,12 +29,13 @@ def count_end(
     bucket, late_bucket = (
         (NONE, NONE) if started is None
         else (bisect_left(BUCKETS, took), bisect_left(BUCKETS, late)))
-    connection.execute(
-        'INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?) '
-        'ON CONFLICT DO UPDATE SET count = count + excluded.count, '
-        'seconds = seconds + excluded.seconds, '
-        'late_seconds = late_seconds + excluded.late_seconds',
-        (job.id, outcome, bucket, late_bucket, count, took, late))
+    connection.execute(COUNT, (job.id, outcome, bucket, late_bucket, count, took, late))
+
+
+def count_missed(connection: sqlite3.Connection, counts: Iterable[tuple[int, int]]) -> None:
+    """So many of each of these jobs, which are named by their ids."""
+    connection.executemany(COUNT, [
+        (job_id, 'missed', NONE, NONE, count, 0.0, 0.0) for job_id, count in counts])
 
 
 def totals(connection: sqlite3.Connection) -> list[Total]:
