@@ -182,6 +182,8 @@ static PyMethodDef scheduler_methods[] = {
     {"add", KEYWORDS(binding_scheduler_add),
      "add($self, /, app, job, url, *, offset=None, due=None)\n--\n\n"
      "Bind a job to an application id. Returns the call's handle."},
+    {"offset", binding_scheduler_offset, METH_O,
+     "offset($self, call, /)\n--\n\nThat of each run of a call, in seconds."},
     {"remove", binding_scheduler_remove, METH_O,
      "remove($self, call, /)\n--\n\n"},
     {"fire", KEYWORDS(binding_scheduler_fire),

@@ -55,6 +55,7 @@ PyObject *binding_scheduler_open(PyObject *self, PyObject *arguments,
                                  PyObject *keywords);
 PyObject *binding_scheduler_add(PyObject *self, PyObject *arguments,
                                 PyObject *keywords);
+PyObject *binding_scheduler_offset(PyObject *self, PyObject *argument);
 PyObject *binding_scheduler_remove(PyObject *self, PyObject *argument);
 PyObject *binding_scheduler_fire(PyObject *self, PyObject *arguments,
                                  PyObject *keywords);

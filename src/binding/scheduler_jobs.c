@@ -246,6 +246,22 @@ PyObject *binding_scheduler_add(PyObject *self, PyObject *arguments,
     return PyLong_FromUnsignedLongLong(call);
 }
 
+PyObject *binding_scheduler_offset(PyObject *self, PyObject *argument)
+{
+    unsigned long long call = PyLong_AsUnsignedLongLong(argument);
+    enum cs_status status;
+    int32_t offset_ms;
+
+    if (PyErr_Occurred())
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    status = cs_sched_offset(binding_sched_of(self), call, &offset_ms);
+    Py_END_ALLOW_THREADS
+    if (status != CS_OK)
+        return binding_none_or_raise(self, status, "offset");
+    return PyFloat_FromDouble(offset_ms / 1000.0);
+}
+
 PyObject *binding_scheduler_remove(PyObject *self, PyObject *argument)
 {
     unsigned long long call = PyLong_AsUnsignedLongLong(argument);

@@ -224,6 +224,10 @@ class Scheduler:
         """`offset` None: seeded by the URL, up to 30 s. `due` None: from the
         schedule; else the first due time in UTC seconds, as it is."""
 
+    def offset(self, call: int, /) -> float:
+        """How long after its scheduled time each run of a call is due, in
+        seconds."""
+
     def remove(self, call: int, /) -> None: ...
     def fire(
         self, call: int, scheduled: int, /, *, attempt: int = 1, at: float | None = None

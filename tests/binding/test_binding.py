@@ -18,6 +18,7 @@ from cronsched._cronsched import (
     Scheduler,
     Zone,
     forget_zones,
+    seeded_offset,
     set_zone_resolver,
 )
 from cronsched.schedule import zones
@@ -40,6 +41,18 @@ class Setup:
         delivery = self.native.take()
         assert delivery is not None
         return delivery
+
+
+def test_a_call_keeps_the_offset_that_it_was_added_with() -> None:
+    setup = Setup()
+    native = setup.native
+    given = native.add(setup.app, setup.job, 'http://x/', offset=12.345)
+    seeded = native.add(setup.app, setup.job, 'http://x/seed')
+    assert [native.offset(call) for call in (setup.call, given, seeded)] == [
+        0.0, 12.345, seeded_offset('http://x/seed')]
+    native.remove(given)
+    with pytest.raises(CronError, match='no such handle'):
+        native.offset(given)
 
 
 # -- times

@@ -763,6 +763,7 @@ static void test_wrong_handles_are_errors(void)
     struct cs_error error;
     struct play play;
     uint64_t call, again;
+    int32_t offset_ms;
     int i;
 
     play_init(&play, &limits);
@@ -786,7 +787,7 @@ static void test_wrong_handles_are_errors(void)
     spec.url = "";
     CHECK_INT(cs_agenda_add(play.agenda, &spec, play.wall, &call, &error),
               CS_SYNTAX);
-    call = add(&play, 0, -1);
+    call = add(&play, 250, -1);
     fire.call = call;
     CHECK_INT(cs_agenda_fire(play.agenda, &fire, play.wall, play.mono),
               CS_STATE);
@@ -799,7 +800,10 @@ static void test_wrong_handles_are_errors(void)
     CHECK_INT(cs_agenda_fire(play.agenda, &fire, play.wall, play.mono),
               CS_RANGE);
     CHECK_INT(cs_agenda_skip(play.agenda, call, 0, play.wall), CS_NONE);
+    CHECK_INT(cs_agenda_offset(play.agenda, call, &offset_ms), CS_OK);
+    CHECK_INT(offset_ms, 250);
     CHECK_INT(cs_agenda_remove(play.agenda, call, play.wall), CS_OK);
+    CHECK_INT(cs_agenda_offset(play.agenda, call, &offset_ms), CS_UNKNOWN);
     CHECK_INT(cs_agenda_remove(play.agenda, call, play.wall), CS_UNKNOWN);
     CHECK_INT(cs_agenda_fire(play.agenda, &fire, play.wall, play.mono),
               CS_UNKNOWN);

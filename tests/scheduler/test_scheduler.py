@@ -123,6 +123,17 @@ def test_an_offset_that_is_set_before_the_start_counts():
     bound.jobs[0].offset = 0.25
     bound.start()
     assert bound.offset_of(0) == 0.25
+    assert bound.offsets() == [0.25]
+
+
+def test_the_offsets_are_the_same_before_during_and_after_the_scheduler_has_them():
+    bound = bind(2)
+    before = bound.offsets()
+    bound.start()
+    during = bound.offsets()
+    bound.stop()
+    assert before == during == bound.offsets() == [bound.offset_of(0), bound.offset_of(1)]
+    assert before[0] != before[1]
 
 
 def test_what_is_due_by_a_clock_that_a_test_holds_is_due_at_once():

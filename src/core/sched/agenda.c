@@ -261,6 +261,18 @@ uint64_t cs_agenda_app_of(const struct cs_agenda *agenda, uint64_t handle)
     return call ? call->app->handle : 0;
 }
 
+enum cs_status cs_agenda_offset(const struct cs_agenda *agenda,
+                                uint64_t handle, int32_t *offset_ms)
+{
+    const struct cs_call *call = cs_table_get(&agenda->calls_by_handle,
+                                              handle);
+
+    if (!call)
+        return CS_UNKNOWN;
+    *offset_ms = call->offset_ms;
+    return CS_OK;
+}
+
 enum cs_status cs_agenda_remove(struct cs_agenda *agenda, uint64_t handle,
                                 struct cs_wall now)
 {

@@ -203,6 +203,10 @@ enum cs_status cs_agenda_add(struct cs_agenda *agenda,
                              struct cs_wall now, uint64_t *call,
                              struct cs_error *error);
 
+/* The offset that a call was added with. CS_UNKNOWN. */
+enum cs_status cs_agenda_offset(const struct cs_agenda *agenda, uint64_t call,
+                                int32_t *offset_ms);
+
 /* Its runs that wait are dropped; one in flight ends normally. CS_UNKNOWN. */
 enum cs_status cs_agenda_remove(struct cs_agenda *agenda, uint64_t call,
                                 struct cs_wall now);

@@ -77,6 +77,8 @@ enum cs_status cs_sched_send_with(struct cs_sched *sched, uint64_t app,
 enum cs_status cs_sched_add(struct cs_sched *sched,
                             const struct cs_call_spec *spec, uint64_t *call,
                             struct cs_error *error);
+enum cs_status cs_sched_offset(struct cs_sched *sched, uint64_t call,
+                               int32_t *offset_ms);
 enum cs_status cs_sched_remove(struct cs_sched *sched, uint64_t call);
 enum cs_status cs_sched_fire(struct cs_sched *sched,
                              const struct cs_fire_spec *spec);

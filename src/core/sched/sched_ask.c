@@ -139,6 +139,19 @@ enum cs_status cs_sched_remove(struct cs_sched *sched, uint64_t call)
     return status;
 }
 
+enum cs_status cs_sched_offset(struct cs_sched *sched, uint64_t call,
+                               int32_t *offset_ms)
+{
+    enum cs_status status;
+
+    if (!cs_sched_is_ours(sched))
+        return CS_STATE;
+    cs_sched_enter(sched);
+    status = cs_agenda_offset(sched->agenda, call, offset_ms);
+    cs_sched_leave(sched);
+    return status;
+}
+
 enum cs_status cs_sched_fire(struct cs_sched *sched,
                              const struct cs_fire_spec *spec)
 {

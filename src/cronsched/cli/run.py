@@ -109,7 +109,7 @@ def _write_requests(
     arguments: argparse.Namespace, runs: Sequence[Run], zones: Zones,
 ) -> None:
     if arguments.json:
-        return write_json([asdict(run) for run in runs])
+        return write_json([run._asdict() for run in runs])
     terminal = Terminal(sys.stdout)
     for run in runs:
         terminal.write_folded(

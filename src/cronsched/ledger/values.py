@@ -45,8 +45,7 @@ def check_outcome(outcome: str) -> None:
         raise LedgerError(f'{outcome!r} is not an outcome: there are {", ".join(OUTCOMES)}')
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """One (application id, job, scheduled)."""
 
     application_id: str
@@ -151,8 +150,7 @@ class Due:
     overlaps: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """When a job runs, as text: the arguments of a `Schedule`."""
 
     expression: str
@@ -207,13 +205,12 @@ class PastJob(NamedTuple):
     ranges: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Missed:
+class Missed(NamedTuple):
     """Runs that nobody executed, from `run` to `until`."""
 
     run: Run
     until: int
-    count: int = 1
+    count: int = 1  # type: ignore[assignment]  # hides tuple.count
     detail: str | None = None
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from cronsched._cronsched import Scheduler, seeded_offset
@@ -134,12 +135,13 @@ class BoundApplication:
         index = self.index_of(job.name)
         return scheduled + (0.0 if index is None else self.offset_of(index))
 
-    def offsets(self, policies: Sequence[Policy]) -> list[float]:
-        """Those of all jobs, which have these policies."""
-        return [
-            seeded_offset(seed, policy.max_offset)
-            for seed, policy in zip(self.seeds, policies, strict=True)
-        ]
+    def offsets(self) -> list[float]:
+        """Those of all jobs. The scheduler has them; seeding takes longer."""
+        calls = self._calls
+        if self._native is not None and len(calls) == len(self.registered) and self.is_alive():
+            with suppress(SchedulerError):   # another thread stops it
+                return [self._native.offset(call) for call in calls]
+        return [self.offset_of(index) for index in range(len(self.registered))]
 
     def open(
         self, native: Scheduler, jobs: Sequence[int], offsets: Sequence[float], *,

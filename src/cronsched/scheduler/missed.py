@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from cronsched.base.text import printable
 from cronsched.jobs.job import Job
@@ -38,10 +38,8 @@ def tell_missed(text: str, extra: Mapping[str, Any], *, stood: bool) -> None:
         alarm('%s: nothing ran in time', text, extra=extra)
 
 
-class _Told(NamedTuple):
-    app: BoundApplication
-    missed: Missed
-    due: float   # of the first of them, UTC seconds
+# What is to be told, and when the first of it was due, in UTC seconds.
+_Told = tuple[BoundApplication, Missed, float]
 
 
 @dataclass(slots=True)
@@ -50,17 +48,17 @@ class _OfJob:
     every: list[_Told] = field(default_factory=list)
 
     def text(self) -> str:
-        first = min(each.missed.run.scheduled for each in self.every)
-        last = max(each.missed.until for each in self.every)
-        count = sum(each.missed.count for each in self.every)
+        every = [missed for _, missed, _ in self.every]
+        first = min(each.run.scheduled for each in every)
+        last = max(each.until for each in every)
         when = time_of(self.job, first)
         if last != first:
             when += f' to {time_of(self.job, last)}'
-        return f'{self._who()} missed {count} run(s), of {when}'
+        return f'{self._who()} missed {sum(each.count for each in every)} run(s), of {when}'
 
     def fields(self) -> dict[str, Any]:
         """Of a line for several application ids, what they have in common."""
-        first = self.every[0].missed.run
+        first = self.every[0][1].run
         if len(self._names()) == 1:
             return fields(first.application_id, first.job, first.scheduled, outcome='missed')
         return {'cron_job': first.job, 'cron_outcome': 'missed'}
@@ -68,13 +66,13 @@ class _OfJob:
     def _who(self) -> str:
         names = self._names()
         if len(names) == 1:
-            return name(self.every[0].app, self.job)
+            return name(self.every[0][0], self.job)
         more = ', ...' if len(names) > NAMED else ''
         return (f'{printable(self.job.name)} of {len(names)} application ids '
                 f'({", ".join(map(printable, names[:NAMED]))}{more})')
 
     def _names(self) -> list[str]:
-        return list(dict.fromkeys(each.app.application_id for each in self.every))
+        return list(dict.fromkeys([app.application_id for app, _, _ in self.every]))
 
 
 class MissedRuns:
@@ -92,7 +90,7 @@ class MissedRuns:
         of_job = self._by_job.get(key)
         if of_job is None:
             of_job = self._by_job[key] = _OfJob(job)
-        of_job.every.append(_Told(app, missed, due))
+        of_job.every.append((app, missed, due))
 
     def tell(self, telling: Telling, at: float) -> None:
         for (_, stood), of_job in self._by_job.items():

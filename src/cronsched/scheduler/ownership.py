@@ -172,7 +172,7 @@ class Ownership:
 
     def _decide(self, taken: Taken, known: dict[str, PastJob], decided: Decided) -> None:
         app, prepared = taken.app, self._prepared_of(taken.app)
-        offsets = app.offsets([each.policy for each in prepared])
+        offsets = app.offsets()
         # A job never seen before has missed nothing.
         pasts = [known.get(job.name) for job in app.registered]
         changed = len(known) != len(pasts)

@@ -131,7 +131,6 @@ def _after(past: PastJob, at: float) -> int:
     """A scheduled time, up to which nothing is missing. What a clock that was
     ahead recorded for the future is ignored."""
     known = past.known
-    since = int(min(known.since, at))
     planned = 0 if known.planned is None else int(min(known.planned, at))
     if past.before is not None:
         return max(past.before, planned)
@@ -139,6 +138,7 @@ def _after(past: PastJob, at: float) -> int:
         recorded = [each for each in past.single if each <= at]
         if recorded:
             return max(min(recorded), planned)   # what was older is forgotten
+    since = int(min(known.since, at))
     if known.newest is not None and known.newest <= min(at, past.floor):
         since = max(since, known.newest)
     return max(since, planned)
