@@ -14,7 +14,6 @@ runs; `refresh` looks at the files and loads what is new.
 from __future__ import annotations
 
 import os
-import re
 import struct
 import sys
 from _thread import allocate_lock
@@ -206,6 +205,8 @@ def _has_changed(source: Source) -> bool:
 
 
 def _suggestion(name: str) -> str:
+    import re  # as slow to load as all of this package
+
     offset = re.fullmatch(OFFSET, name)
     if offset is not None:
         return _offset_hint(*offset.groups(default='0'))
