@@ -41,8 +41,8 @@ from cronsched.ledger.values import (
 
 __all__ = [
     'OUTCOMES', 'Application', 'Claim', 'Declared', 'Due', 'Executing', 'Fleet', 'Found',
-    'KnownJob', 'Ledger', 'LedgerError', 'Member', 'Missed', 'Owner', 'PastJob', 'Pause', 'Plan', 'Planned',
-    'Row', 'Run', 'Seats', 'Seen', 'Standing', 'Tally', 'Total', 'Wanted',
+    'KnownJob', 'Ledger', 'LedgerError', 'Member', 'Missed', 'Owner', 'PastJob', 'Pause', 'Plan',
+    'Planned', 'Row', 'Run', 'Seats', 'Seen', 'Standing', 'Tally', 'Total', 'Wanted',
 ]
 
 
