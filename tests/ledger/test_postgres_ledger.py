@@ -405,6 +405,26 @@ def test_claims_and_ends_wait_for_the_disk_whatever_the_role_says(
     disconnect(connection)
 
 
+def test_what_a_full_disk_refuses_is_asked_again(
+    server: postgres.Server, ledger: PostgresLedger, caplog: pytest.LogCaptureFixture,
+) -> None:
+    database = postgres.database_of(server.clean_url)
+    claim = ledger.claim(run())
+    server.sql("""
+        CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE 'no space left on device' USING ERRCODE = 'disk_full'; END $$;
+        CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON cronsched.runs
+            FOR EACH ROW EXECUTE FUNCTION full_disk()""", database)
+    with pytest.raises(LedgerError, match='the disk is full: make room') as refused:
+        ledger.claim(run(1))
+    assert refused.value.passing    # its sender tries again
+    ledger.finish(claim, 'ok', took=0.1)
+    assert 'kept in memory' in caplog.text
+    server.sql('DROP FUNCTION full_disk CASCADE', database)
+    assert ledger.claim(run(1), overlap='allow').granted
+    assert state_of(ledger, run()) == 'ok'
+
+
 def test_a_role_without_rights_is_told_what_it_needs(server: postgres.Server) -> None:
     server.sql('CREATE ROLE stranger LOGIN')
     database = postgres.database_of(server.clean_database())

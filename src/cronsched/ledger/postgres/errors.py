@@ -23,8 +23,10 @@ DOWN: Final = frozenset(('57P01', '57P02', '57P03', '57P05', '25006'))
 DOWN_CLASSES: Final = frozenset(('08',))
 OF_VALUES: Final = frozenset(('DataError', 'ValueError'))
 OF_STATEMENT: Final = frozenset(('ProgrammingError', 'NotSupportedError'))
-# Two transactions were in each other's way.
-PASSING: Final = frozenset(('40001', '40P01'))
+# Two transactions were in each other's way, or the server is short of something:
+# disk, memory, connections, time. Somebody makes room.
+PASSING: Final = frozenset(('40001', '40P01', '55P03', '57014'))
+PASSING_CLASSES: Final = frozenset(('53',))
 
 MIGRATE: Final = 'run `cronsched ledger migrate URL` once'
 REFUSED: Final = 'FATAL:'
@@ -55,7 +57,9 @@ def is_down(error: BaseException) -> bool:
 
 
 def is_passing(error: BaseException) -> bool:
-    return sqlstate(error) in PASSING
+    """Whether the same may be done a while later."""
+    code = sqlstate(error)
+    return code in PASSING or code[:2] in PASSING_CLASSES
 
 
 def told(error: BaseException) -> str:
