@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 import postgres
@@ -15,6 +16,7 @@ from cronsched.base import clock
 from cronsched.ledger import Fleet, LedgerError, Missed, Run
 from cronsched.ledger.postgres import PostgresLedger
 from cronsched.ledger.postgres.connections import Source, disconnect, execute
+from cronsched.ledger.postgres.session import Session
 
 NOW = int(clock.now())
 TOMORROW = 86_400
@@ -170,6 +172,27 @@ def test_what_was_granted_to_another_since_is_left_alone(ledgers, database) -> N
     member = database.sql('SELECT member FROM cronsched.runs')
     notice(ledger, database)
     assert database.sql('SELECT member FROM cronsched.runs') == member
+
+
+def test_what_was_not_lost_costs_a_look_and_no_lock(ledgers, database, monkeypatch) -> None:
+    """Of ten minutes there are thousands, and the last seconds of them are lost."""
+    monkeypatch.setattr('cronsched.ledger.postgres.again.PIECE', 2)
+    ledger, other = ledgers
+    for second in range(5):
+        claim = ledger.claim(run(second), timestamp=NOW, overlap='allow')
+        ledger.finish(claim, 'ok', took=0.1)
+    lost = ledger.claim(Run('org/uri', 'cleanup', NOW - 100), timestamp=NOW)
+    ledger.finish(lost, 'ok', took=0.1)
+    database.sql("DELETE FROM cronsched.runs AS r USING cronsched.jobs AS j "
+                 "WHERE j.id = r.job_id AND j.application_id = 'org/uri'")
+    busy = Database(database.url)
+    busy.sql("BEGIN; SELECT FROM cronsched.jobs WHERE application_id = 'org/zug' FOR UPDATE")
+    impatient = Session(Source(database.url), 1.0)
+    assert ledger._say_again(impatient) == 1
+    impatient.close()
+    busy.close()
+    assert Counter(row.run.application_id for row in other.history()) == {
+        'org/zug': 5, 'org/uri': 1}
 
 
 def test_a_promoted_server_grants_nothing_before_all_have_spoken(ledgers, database) -> None:

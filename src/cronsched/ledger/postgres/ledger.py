@@ -22,6 +22,7 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Any, Final, Literal
 
+from cronsched.base.locks import Lock
 from cronsched.base.pieces import pieces
 from cronsched.ledger.postgres.again import Lately
 from cronsched.ledger.postgres.attention import Attention
@@ -89,6 +90,7 @@ class PostgresLedger(Writing):
         self._executing: set[tuple[Run, int]] = set()
         self._lately = Lately()
         self._lineage: int | None = None
+        self._heeding = Lock()
         self._attention = Attention(self._attend)
         self._kept_pid = os.getpid()
 
@@ -134,7 +136,7 @@ class PostgresLedger(Writing):
                 break
             looked = looked_at(look, looked)
         if verdict == 'quiet':
-            self._say_again(self._session)
+            self._look_at_lineage()
             raise Quiet(
                 'the ledger is another server than before, and grants nothing until all '
                 'machines have said what they execute')
@@ -259,22 +261,28 @@ class PostgresLedger(Writing):
         return PostgresSeats(self._session, place, self._say_again)
 
     def _say_again(self, session: Session) -> int:
-        claims = self._lately.as_json()
-        if claims is None:
-            return 0
-        return int(session.ask('SELECT cronsched.say_again_v1(%s::jsonb)', (claims,))[0][0])
+        """How many were lost. There may be thousands that were not."""
+        return sum(int(session.ask('SELECT cronsched.say_again_v1(%s::jsonb)', (claims,))[0][0])
+                   for claims in self._lately.as_json())
 
     def _heed(self, lineage: int) -> None:
         """The server may be another than before; whoever executes says its
-        claims again, be it a member or not."""
-        if self._lineage != lineage:
+        claims again, be it a member or not. One thread does it for all."""
+        if self._lineage == lineage or not self._heeding.acquire(timeout=0.0):
+            return
+        try:
             # Also at first: it may be another since the first claim.
             self._say_again(self._session)
-        self._lineage = lineage
+            self._lineage = lineage
+        finally:
+            self._heeding.release()
+
+    def _look_at_lineage(self) -> None:
+        self._heed(self._session.ask('SELECT cronsched.timeline_v1()')[0][0])
 
     def _attend(self) -> bool:
         with suppress(LedgerError):   # it is asked again in a second
-            self._heed(self._session.ask('SELECT cronsched.timeline_v1()')[0][0])
+            self._look_at_lineage()
         return self._lately.any()
 
     def _own_kept(self) -> list[Ended]:
