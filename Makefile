@@ -89,7 +89,7 @@ soak: build
 
 # Several machines: the model in full, and the laboratory for MINUTES.
 fleet: build
-	@FLEET_MINUTES='$(or $(MINUTES),5)' $(BIN)/python -m pytest -m fleet -s -p no:cacheprovider tests/fleet
+	@FLEET_MINUTES='$(or $(MINUTES),5)' FLEET_RATE='$(or $(RATE),90)' $(BIN)/python -m pytest -m fleet -s -p no:cacheprovider tests/fleet
 
 # The adapters, with each version of their frameworks that is supported:
 # `make frameworks`, or `make frameworks FRAMEWORK=django`.

@@ -29,8 +29,6 @@ from cronsched.ledger import Ledger, Run, open_ledger
 
 CLIENTS, ROUNDS, RUNS = 16, 3, 300
 SEATS, CHANGES = 10_000, 8
-DURABLE = {'fsync': 'on', 'synchronous_commit': 'on', 'full_page_writes': 'on',
-           'shared_buffers': '128MB', 'autovacuum': 'on'}
 
 SETUP = """
 CREATE SEQUENCE bench_time START 1000000;
@@ -60,7 +58,7 @@ def main() -> None:
         print('no PostgreSQL: tools/system-packages.sh --postgresql installs it')
         return
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    server = postgres.Server(**DURABLE)
+    server = postgres.Server(**postgres.DURABLE)
     pooler = None
     try:
         url = server.fresh_database()

@@ -35,6 +35,11 @@ SETTINGS = {
     'shared_buffers': '32MB', 'max_connections': '60', 'autovacuum': 'off',
     'log_min_messages': 'warning',
 }
+#: As in production; for what is measured.
+DURABLE = {
+    'fsync': 'on', 'synchronous_commit': 'on', 'full_page_writes': 'on',
+    'shared_buffers': '128MB', 'autovacuum': 'on',
+}
 PORT = 5432     # names the socket; nothing listens to it over TCP
 PATIENCE = 30.0
 

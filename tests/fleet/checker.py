@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 from typing import Final, NamedTuple
 
-__all__ = ['Execution', 'Scheduled', 'Stated', 'check', 'read']
+__all__ = ['Execution', 'Record', 'Scheduled', 'Stated', 'check', 'figures', 'read']
 
 #: Ends of runs that were not executed, and of those that were: the views here
 #: never fail by themselves. After any other nobody can know.
@@ -56,6 +58,30 @@ def read(lines: Iterable[str]) -> list[Execution]:
     return found
 
 
+class Record:
+    """What was written down so far, of a file that grows."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._offset = path, 0
+        self._found: list[Execution] = []
+        self._newest: dict[str, Execution] = {}
+
+    def all(self) -> list[Execution]:
+        with suppress(FileNotFoundError), open(self._path, 'rb') as file:
+            file.seek(self._offset)
+            lines, end, _ = file.read().rpartition(b'\n')
+            self._offset += len(lines) + len(end)
+            new = read(lines.decode().splitlines())
+            self._found += new
+            self._newest |= {each.run.application_id: each for each in new}
+        return self._found
+
+    def owners(self) -> dict[str, str]:
+        """Which host has which application id, by the newest execution."""
+        self.all()
+        return {name: each.host for name, each in self._newest.items()}
+
+
 def check(
     executions: Iterable[Execution], rows: Iterable[Stated], wanted: Iterable[Scheduled],
 ) -> list[str]:
@@ -87,3 +113,19 @@ def _absent(rows: list[Stated], wanted: Iterable[Scheduled]) -> Iterable[str]:
     for run in wanted:
         if run not in covered:
             yield f'absent, and no row says why: {run}'
+
+
+def figures(
+    executions: Iterable[Execution], rows: Iterable[Stated], wanted: Iterable[Scheduled],
+) -> str:
+    """How many runs were wanted, and what became of them, in a line."""
+    rows = list(rows)
+    states = {row.run: row.state for row in rows}
+    spans = [row for row in rows if row.until not in (None, row.run.scheduled)]
+    states |= {row.run._replace(scheduled=each): row.state for row in spans
+               for each in range(row.run.scheduled, (row.until or 0) + 1)}
+    runs = list(wanted)
+    ran = {each.run for each in executions}
+    became = Counter(states.get(run, 'absent') for run in runs)
+    return (f'{len(runs):,} runs wanted, {len(ran):,} executed; the rows say '
+            + ', '.join(f'{name} {count:,}' for name, count in became.most_common()))

@@ -1,37 +1,68 @@
-/* A host whose clock is wrong by FLEET_SKEW seconds: put before the C library
- * (LD_PRELOAD), so that Python and the native thread see it alike.
+/* A host, or a database, whose clock is wrong: put before the C library
+ * (LD_PRELOAD), so that Python, PostgreSQL and the native thread see it alike.
+ * FLEET_CLOCK names a file of eight bytes, the seconds by which it is wrong.
+ * They may change at any time: the clock is set then, and the timers that ask
+ * for it (TFD_TIMER_CANCEL_ON_SET) hear of it as from the kernel.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
-static time_t skew(void)
+#define TIMERS 16
+#define LOOK_NS 20000000
+
+static const volatile int64_t right = 0;
+static const volatile int64_t *skew = &right;
+
+static int (*real_clock)(clockid_t, struct timespec *);
+static int (*real_set)(int, int, const struct itimerspec *,
+                       struct itimerspec *);
+static ssize_t (*real_read)(int, void *, size_t);
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int timers[TIMERS];
+static volatile int cancelled[TIMERS];
+static volatile int count;
+static pid_t watcher_of;
+
+__attribute__((constructor)) static void open_clock(void)
 {
-    static int known;
-    static time_t value;
+    const char *path = getenv("FLEET_CLOCK");
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    void *found;
 
-    if (!known) {
-        const char *text = getenv("FLEET_SKEW");
-
-        value = text ? atol(text) : 0;
-        known = 1;
-    }
-    return value;
+    *(void **)&real_clock = dlsym(RTLD_NEXT, "clock_gettime");
+    *(void **)&real_set = dlsym(RTLD_NEXT, "timerfd_settime");
+    *(void **)&real_read = dlsym(RTLD_NEXT, "read");
+    if (fd < 0)
+        return;
+    found = mmap(NULL, sizeof(*skew), PROT_READ, MAP_SHARED, fd, 0);
+    close(fd);
+    if (found != MAP_FAILED)
+        skew = found;
 }
+
+/* -- the time -------------------------------------------------------------- */
 
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
-    static int (*real)(clockid_t, struct timespec *);
     int result;
 
-    if (!real)
-        *(void **)&real = dlsym(RTLD_NEXT, "clock_gettime");
-    result = real(clock, now);
+    if (!real_clock)
+        open_clock();
+    result = real_clock(clock, now);
     if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)
-        now->tv_sec += skew();
+        now->tv_sec += *skew;
     return result;
 }
 
@@ -56,18 +87,97 @@ time_t time(time_t *out)
     return now.tv_sec;
 }
 
+/* -- timers ---------------------------------------------------------------- */
+
+static void ring_all(void)
+{
+    const struct itimerspec at_once = {{0, 0}, {0, 1}};
+    int i;
+
+    pthread_mutex_lock(&lock);
+    for (i = 0; i < count; i++)
+        if (real_set(timers[i], TFD_TIMER_ABSTIME, &at_once, NULL) == 0)
+            cancelled[i] = 1;
+    pthread_mutex_unlock(&lock);
+}
+
+static void *watch(void *unused)
+{
+    const struct timespec pause = {0, LOOK_NS};
+    int64_t known = *skew;
+
+    (void)unused;
+    for (;;) {
+        nanosleep(&pause, NULL);
+        if (*skew != known) {
+            known = *skew;
+            ring_all();
+        }
+    }
+    return NULL;
+}
+
+/* Inside the lock. Of a forked child, the first timer begins it anew. */
+static void begin_watch(void)
+{
+    sigset_t all, before;
+    pthread_t thread;
+
+    if (watcher_of == getpid() || skew == &right)
+        return;
+    watcher_of = getpid();
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (pthread_create(&thread, NULL, watch, NULL) == 0)
+        pthread_detach(thread);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void remember(int fd)
+{
+    int i;
+
+    pthread_mutex_lock(&lock);
+    begin_watch();
+    for (i = 0; i < count && timers[i] != fd; i++)
+        ;
+    if (i < TIMERS) {
+        timers[i] = fd;
+        if (i == count)
+            count++;
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 /* The kernel's clock is right: an instant of ours is another one there. */
 int timerfd_settime(int fd, int flags, const struct itimerspec *at,
                     struct itimerspec *old)
 {
-    static int (*real)(int, int, const struct itimerspec *,
-                       struct itimerspec *);
     struct itimerspec moved = *at;
 
-    if (!real)
-        *(void **)&real = dlsym(RTLD_NEXT, "timerfd_settime");
+    if (flags & TFD_TIMER_CANCEL_ON_SET)
+        remember(fd);
     if (flags & TFD_TIMER_ABSTIME && (at->it_value.tv_sec
-                                      || at->it_value.tv_nsec))
-        moved.it_value.tv_sec -= skew();
-    return real(fd, flags, &moved, old);
+                                      || at->it_value.tv_nsec)) {
+        moved.it_value.tv_sec -= *skew;
+        if (moved.it_value.tv_sec < 0)
+            moved.it_value.tv_sec = 0;
+    }
+    return real_set(fd, flags, &moved, old);
+}
+
+ssize_t read(int fd, void *to, size_t size)
+{
+    int i;
+
+    if (!real_read)
+        open_clock();
+    for (i = 0; i < count; i++)
+        if (timers[i] == fd && cancelled[i]) {
+            cancelled[i] = 0;
+            (void)real_read(fd, to, size);
+            errno = ECANCELED;
+            return -1;
+        }
+    return real_read(fd, to, size);
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from checker import Scheduled, Stated, check, read
+from pathlib import Path
+
+from checker import Record, Scheduled, Stated, check, figures, read
 
 RUNS = [Scheduled('a', 'job', each) for each in range(100, 104)]
 GOOD = [Stated(RUNS[0], 'ok'), Stated(RUNS[1], 'missed', 102), Stated(RUNS[3], 'lost')]
@@ -31,3 +33,21 @@ def test_it_tells_what_is_wrong() -> None:
     assert problems(rows=GOOD[:2]) == [
         'executed, and there is no row', 'absent, and no row says why']
     assert problems(rows=[*GOOD, GOOD[0]]) == ['two rows']
+
+
+def test_it_counts_what_became_of_what_was_wanted() -> None:
+    assert figures(read(LINES), GOOD[:2], RUNS) == (
+        '4 runs wanted, 2 executed; the rows say missed 2, ok 1, absent 1')
+
+
+def test_a_record_that_grows_is_read_once(tmp_path: Path) -> None:
+    record = Record(tmp_path / 'executions')
+    assert record.all() == []
+    with open(tmp_path / 'executions', 'a') as file:
+        file.write(LINES[0] + '\n' + LINES[1][:9])     # while it is written
+        file.flush()
+        assert record.all() == read(LINES[:1])
+        file.write(LINES[1][9:] + '\n')
+        file.write(LINES[2].replace('host', 'other') + '\n')
+    assert record.all() == read([*LINES[:2], LINES[2].replace('host', 'other')])
+    assert record.owners() == {'a': 'other'}

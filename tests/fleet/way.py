@@ -7,7 +7,8 @@ Example::
     way.turn(('10.90.1.2', 5432))      # all connections end; new ones go there
     way.lose_each = 50                 # of claims, the answer of each 50th
 
-All of it runs in one thread.
+A target may be the path of a Unix socket; port 0 is any, see `port`. All of it
+runs in one thread.
 """
 
 from __future__ import annotations
@@ -17,18 +18,19 @@ import threading
 from contextlib import suppress
 
 READY = b'Z\x00\x00\x00\x05'     # ReadyForQuery: the statement has committed
-CLAIM = b'claim_v1'
+CLAIM = b'claim_v'      # of any release
 
-Address = tuple[str, int]
+Address = tuple[str, int] | str
 
 
 class Way:
-    """See the module. `lost` counts answers."""
+    """See the module. `lost` counts answers, `asked` what was sent at once."""
 
     def __init__(self, host: str, port: int, target: Address) -> None:
         self.target = target
         self.lose_each = 0
-        self.lost = 0
+        self.lost = self.asked = 0
+        self.port = port
         self.stalled = False
         self._claims = 0
         self._writers: set[asyncio.StreamWriter] = set()
@@ -53,6 +55,7 @@ class Way:
     async def _serve(self, host: str, port: int) -> None:
         self._stop = asyncio.Event()
         server = await asyncio.start_server(self._pass_on, host, port)
+        self.port = server.sockets[0].getsockname()[1]
         self._started.set()
         await self._stop.wait()
         server.close()
@@ -67,7 +70,7 @@ class Way:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
     ) -> None:
         with suppress(OSError):
-            other_reader, other_writer = await asyncio.open_connection(*self.target)
+            other_reader, other_writer = await self._connect()
             self._writers |= {writer, other_writer}
             losing = [False]
             await asyncio.gather(
@@ -75,6 +78,11 @@ class Way:
                 self._forward(other_reader, writer, None, losing))
             self._writers -= {writer, other_writer}
         writer.close()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self.target, str):
+            return await asyncio.open_unix_connection(self.target)
+        return await asyncio.open_connection(*self.target)
 
     async def _forward(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
@@ -84,6 +92,7 @@ class Way:
             while data := await reader.read(1 << 16):
                 while self.stalled:
                     await asyncio.sleep(0.05)
+                self.asked += asked is not None
                 if asked is not None and CLAIM in data:
                     self._claims += 1
                     asked[0] = bool(self.lose_each) and self._claims % self.lose_each == 0

@@ -13,7 +13,6 @@ import argparse
 import sys
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Final
 
@@ -55,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
         lost = ledger.give_up([each.id for each in members])
     if arguments.json:
         return write_json({'members': [each.id for each in members],
-                           'lost': [asdict(each) for each in lost]})
+                           'lost': [each._asdict() for each in lost]})
     _tell(arguments.machine, members, lost)
 
 
