@@ -542,6 +542,28 @@ def test_a_request_that_cannot_be_fired_keeps_no_other_from_it(stage, ledger, ca
     assert 'tidy of org/zug was not fired: another process owns it' in caplog.text
 
 
+def test_what_another_has_taken_over_meanwhile_is_not_tried_to_the_end(
+    make_stage, ledger, caplog, monkeypatch,
+):
+    """As by a machine whose clock is an hour ahead: thousands seem to be late."""
+    stage = make_stage(coalesce=False)
+    seen(ledger, -5)
+    stage.start()
+    ownership, refused = stage.service.reporter._housekeeping.ownership, []
+
+    def fire(self, index, scheduled, **options):
+        refused.append(scheduled)
+        raise SchedulerError('fire: not possible in this state')
+
+    monkeypatch.setattr(ApplicationBoundCronjobs, 'fire', fire)
+    ownership._state = SimpleNamespace(
+        native=SimpleNamespace(owned=dict), telling=ownership._state.telling)
+    ownership.look_again(stage.bound, NOW + 0.0)
+    ownership.catch_up()
+    assert len(refused) == 1
+    assert 'was not fired' not in caplog.text
+
+
 def test_runs_whose_events_found_no_room_are_looked_for(make_stage, ledger, caplog):
     stage = make_stage(events=16)
     seen(ledger, -1)

@@ -159,8 +159,10 @@ class Ownership:
         ledger.own([_owner(each) for each in taken])
         ledger.see(decided.seen)
         ledger.miss(decided.missed.records, max(at.values()))
+        gone: set[str] = set()
         for app, index, scheduled in decided.fired:
-            self.fire(app, index, scheduled)
+            if app.application_id not in gone and not self.fire(app, index, scheduled):
+                gone.add(app.application_id)
         decided.missed.tell(self._state.telling, max(at.values()))
 
     def _prepared_of(self, app: BoundApplication) -> list[Prepared]:
@@ -195,14 +197,18 @@ class Ownership:
     def fire(
         self, app: BoundApplication, index: int, scheduled: int, *, attempt: int = 1,
         at: float | None = None,
-    ) -> None:
+    ) -> bool:
+        """False when its calls are another's by now, who finds this one too."""
         # One that cannot be fired does not stop the others.
         try:
             app.fire(index, scheduled, attempt=attempt, at=at)
         except SchedulerError as error:
+            if app.handle not in self._state.native.owned():
+                return False
             job = app.registered[index]
             say(logging.WARNING, '%s was not fired: %s', name(app, job), error,
                 extra=fields(app.application_id, job.name, scheduled, attempt=attempt))
+        return True
 
 
 def _add_missed(

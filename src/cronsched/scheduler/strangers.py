@@ -36,13 +36,18 @@ class Strangers:
         self._state = state
         self._ownership = ownership
         self._told: set[str] = set()
+        self._doubted: set[str] = set()
 
     def look(self) -> None:
+        doubted = set()
         for app in self._on_standby()[:MOST_ASKED]:
             assert app.site.ledger is not None
             owner = app.site.ledger.owners([app.application_id]).get(app.application_id)
             if owner is None or not owner.alive:
-                self._tell(app)
+                doubted.add(app.application_id)
+                if app.application_id in self._doubted:   # once, it may be a takeover
+                    self._tell(app)
+        self._doubted = doubted
 
     def _on_standby(self) -> list[BoundApplication]:
         owned = self._state.native.owned()
