@@ -29,11 +29,14 @@ from laboratory import Laboratory
 HOUR = 3600
 
 
-def takeover(laboratory: Laboratory, name: str, action: Callable[[], object]) -> float:
-    """What befalls a host, and how long until others have its last seat, in
-    seconds."""
-    members = laboratory.members()
-    had = {each: members[each] for each, host in laboratory.seated().items() if host == name}
+def takeover(
+    laboratory: Laboratory, name: str, action: Callable[[], object], pid: int | None = None,
+) -> float:
+    """What befalls a host, or one process of it, and how long until others have
+    its last seat, in seconds."""
+    members, pids = laboratory.members(), laboratory.seat_pids()
+    had = {each: members[each] for each, host in laboratory.seated().items()
+           if host == name and pid in (None, pids[each])}
     action()
     return laboratory.until(lambda: all(
         member not in (None, had.get(each, 0)) for each, member in laboratory.members().items()))
@@ -98,13 +101,17 @@ class Nemesis:
         self.strikes[nemesis.__name__] += 1
         print(f'{began} {nemesis.__name__}', flush=True)
 
-    def _take(self, what: str, host: Host, action: Callable[[], object]) -> None:
-        took = takeover(self.laboratory, host.name, action)
+    def _take(
+        self, what: str, host: Host, action: Callable[[], object], pid: int | None = None,
+    ) -> None:
+        took = takeover(self.laboratory, host.name, action, pid)
         self.takeovers.setdefault(what, []).append(took)
 
-    def _owner(self) -> int:
-        """The process that has most seats."""
-        return Counter(self.laboratory.seat_pids().values()).most_common(1)[0][0]
+    def _owner(self) -> tuple[Host, int]:
+        """The process that has most seats, and its host."""
+        pids, hosts = self.laboratory.seat_pids(), self.laboratory.seated()
+        pid, _ = Counter(pids[each] for each in hosts).most_common(1)[0]
+        return self.laboratory.hosts[next(hosts[each] for each in hosts if pids[each] == pid)], pid
 
     # -- processes -------------------------------------------------------------
 
@@ -114,8 +121,8 @@ class Nemesis:
         host.start()
 
     def kill_worker(self) -> None:
-        host, pid = greatest(self.laboratory), self._owner()
-        self._take('owner killed', host, lambda: os.kill(pid, signal.SIGKILL))
+        host, pid = self._owner()
+        self._take('owner killed', host, lambda: os.kill(pid, signal.SIGKILL), pid)
         if host.kind == 'asgi':   # nobody else starts it again
             host.kill()
             host.start()
@@ -133,19 +140,19 @@ class Nemesis:
         host.tell(signal.SIGCONT)
 
     def stop_worker(self) -> None:
-        host, pid = greatest(self.laboratory), self._owner()
-        self._take('owner stopped', host, lambda: os.kill(pid, signal.SIGSTOP))
+        host, pid = self._owner()
+        self._take('owner stopped', host, lambda: os.kill(pid, signal.SIGSTOP), pid)
         with suppress(ProcessLookupError):   # gunicorn may have killed it
             os.kill(pid, signal.SIGCONT)
 
     def busy(self) -> None:
         """64 threads of the owner want to run."""
-        os.kill(self._owner(), torments.BUSY)
+        os.kill(self._owner()[1], torments.BUSY)
         time.sleep(torments.SECONDS + 1)
 
     def hold(self) -> None:
         """No Python runs in the owner."""
-        os.kill(self._owner(), torments.HOLD)
+        os.kill(self._owner()[1], torments.HOLD)
         time.sleep(torments.SECONDS + 2)
 
     def deploy(self) -> None:
