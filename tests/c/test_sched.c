@@ -1092,7 +1092,7 @@ static void test_one_free_id_among_many_is_found_within_a_second(void)
         snprintf(id, sizeof(id), "%d", i);
         call = add(first, open_app(first, id), job, "http://x/", -1);
         (void)add(second, open_app(second, id), other, "http://x/", -1);
-        if (i == MANY / 3)
+        if (i == MANY - 1)   /* the last that a look at one by one finds */
             freed = call;
     }
     CHECK_INT(cs_sched_start(first, NULL), CS_OK);
