@@ -173,6 +173,7 @@ def test_the_plans_are_told_with_how_many_jobs_have_each(ledger: Ledger) -> None
         Planned('bare', None, 0, 4), Planned('cleanup', night, 7, 2),
         Planned('cleanup', night, 8, 1), Planned('cleanup', other, 7, 1)], key=str)
     assert ledger.states() == {NO_RUN: 8, GONE: 4}
+    assert ledger.timezones() == ['Europe/Zurich', 'UTC']
 
 
 @pytest.mark.parametrize('descending', [False, True])

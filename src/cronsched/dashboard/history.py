@@ -44,7 +44,7 @@ def page(view: View) -> Page:
 def _timezone(view: View, application_id: str | None, job: str | None) -> str | None:
     """In whose zone times are told: that of the job, or of all of them."""
     if not application_id or not job:
-        return only_timezone(view.ledger.planned())
+        return only_timezone(view.ledger)
     return timezone_of(find_job(view.ledger, application_id, job))
 
 

@@ -29,7 +29,7 @@ def page(view: View) -> Page:
         raise Unreadable(f'span={span[:20]!r}: write span=day or span=week')
     length, step = SPANS[span]
     jobs = view.ledger.planned()
-    timezone = only_timezone(jobs)
+    timezone = only_timezone(view.ledger)
     load = load_of(
         jobs, start=int(view.now) // HOUR * HOUR, length=length, step=step,
         herds=span == 'day')

@@ -24,7 +24,7 @@ def page(view: View) -> Page:
     applications = view.ledger.applications()
     executing = view.ledger.executing()
     return Page('machines.html', {
-        'timezone': only_timezone(view.ledger.planned()),
+        'timezone': only_timezone(view.ledger),
         'processes': _processes(view.ledger.members(), owners, executing),
         'unowned': [
             {'application_id': each.application_id, 'address': each.base_url,

@@ -12,7 +12,7 @@ shows: times are UTC seconds, durations seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 from cronsched.dashboard.messages import NotThere, Request, Unreadable, link
 from cronsched.dashboard.rights import Rights
 from cronsched.dashboard.words import zone_of
-from cronsched.ledger import KnownJob, Ledger, Pause, Planned, Row, Wanted
+from cronsched.ledger import KnownJob, Ledger, Pause, Row, Wanted
 from cronsched.report.overview import row_data
 
 __all__ = ['Page', 'View', 'only_timezone', 'run_data', 'timezone_of']
@@ -98,10 +98,10 @@ def find_job(ledger: Ledger, application_id: str, job: str) -> KnownJob:
     return found[0].known
 
 
-def only_timezone(jobs: Iterable[Planned]) -> str | None:
+def only_timezone(ledger: Ledger) -> str | None:
     """That of all jobs, if they have the same."""
-    named = {each.plan.timezone for each in jobs if each.plan}
-    return named.pop() if len(named) == 1 else None
+    named = ledger.timezones()
+    return named[0] if len(named) == 1 else None
 
 
 def run_data(row: Row, *, details: bool) -> dict[str, Any]:

@@ -166,6 +166,9 @@ class Ledger(Protocol):
     def planned(self) -> list[Planned]:
         """When the jobs in the code run, those that run alike as one."""
 
+    def timezones(self) -> list[str]:
+        """Those of the jobs in the code, each once."""
+
     def last_runs(self, application_id: str) -> Mapping[str, int]:
         """The latest recorded scheduled time of each job, or the second in
         which the job was first seen when it has no run yet. A run asked for

@@ -192,6 +192,9 @@ class Reading:
     def planned(self) -> list[Planned]:
         return standing.planned(self._session)
 
+    def timezones(self) -> list[str]:
+        return standing.timezones(self._session)
+
     def walk(
         self,
         *,

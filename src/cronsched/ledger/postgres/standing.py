@@ -75,6 +75,12 @@ def planned(session: Session) -> list[Planned]:
     ]
 
 
+def timezones(session: Session) -> list[str]:
+    return [zone for zone, in session.ask(
+        'SELECT DISTINCT j.timezone FROM cronsched.jobs AS j '
+        'WHERE j.declared AND j.timezone IS NOT NULL ORDER BY 1')]
+
+
 def find_jobs(session: Session, wanted: Wanted) -> tuple[list[Found], int]:
     where, values = _conditions(wanted)
     first, *rest = ORDERS[wanted.order]

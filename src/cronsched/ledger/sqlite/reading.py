@@ -142,6 +142,10 @@ class Reading:
         with self._store.read() as connection:
             return standing.planned(connection)
 
+    def timezones(self) -> list[str]:
+        with self._store.read() as connection:
+            return standing.timezones(connection)
+
     def walk(
         self,
         *,

@@ -77,6 +77,11 @@ def planned(connection: sqlite3.Connection) -> list[Planned]:
     ]
 
 
+def timezones(connection: sqlite3.Connection) -> list[str]:
+    return [zone for zone, in connection.execute(
+        'SELECT DISTINCT timezone FROM jobs WHERE declared AND timezone IS NOT NULL ORDER BY 1')]
+
+
 def find_jobs(connection: sqlite3.Connection, wanted: Wanted) -> tuple[list[Found], int]:
     where, values = _conditions(wanted)
     first, *rest = ORDERS[wanted.order]
