@@ -29,6 +29,7 @@ from test_prometheus import (  # noqa: F401
     filled,
     now,
     test_counters_only_grow_though_the_history_is_pruned,
+    test_durations_and_lateness_are_histograms,
     test_it_obeys_the_rules_of_names,
     test_one_series_for_each_application_id_if_wanted,
     test_only_those_asked_for_are_told_of,
