@@ -264,7 +264,7 @@ def test_who_types_is_left_alone(visit: Callable[..., Opened], url: str) -> None
 def test_relative_times_go_on(visit: Callable[..., Opened], url: str) -> None:
     opened = visit()
     opened.page.clock.install()
-    page = opened.go(f'{url}/load')
+    page = opened.go(f'{url}/history')
     told = page.locator('footer .rel')
     assert told.inner_text() == 'now'
     page.clock.run_for(125_000)
