@@ -36,7 +36,8 @@ SOURCES: dict[str, Callable[[str], object]] = {
     'psycopg': lambda url: lambda: psycopg.connect(url, row_factory=psycopg.rows.dict_row),
     'psycopg2': lambda url: lambda: pytest.importorskip('psycopg2').connect(url),
     'engine': lambda url: engine(url.replace('postgresql:', 'postgresql+psycopg:')),
-    'engine of psycopg2': lambda url: pytest.importorskip('psycopg2') and engine(url),
+    'engine of psycopg2': lambda url: pytest.importorskip('psycopg2') and engine(
+        url.replace('postgresql:', 'postgresql+psycopg2:')),
 }
 
 

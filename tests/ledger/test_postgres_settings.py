@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import postgres
@@ -48,9 +51,30 @@ def test_a_ledger_is_opened_once_for_each_source() -> None:
         forget_ledger(settings)
 
 
-def test_a_run_of_an_application_is_recorded_there() -> None:
+def engine(url: str, driver: str) -> Any:
+    return pytest.importorskip('sqlalchemy').create_engine(
+        url.replace('postgresql:', f'postgresql+{driver}:'))
+
+
+#: What docs/several-machines.md says that `ledger` may be.
+LEDGERS: dict[str, Callable[[str], Any]] = {
+    'url': str,
+    'psycopg': lambda url: lambda: psycopg.connect(url),
+    'psycopg2': lambda url: lambda: pytest.importorskip('psycopg2').connect(url),
+    'engine': lambda url: engine(url, 'psycopg'),
+    'engine of psycopg2': lambda url: engine(url, 'psycopg2'),
+}
+
+
+@pytest.mark.parametrize('kind', [*LEDGERS, 'url without psycopg 3'])
+def test_a_run_of_an_application_is_recorded_there(
+    kind: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
     url = postgres.server().clean_database()
-    cron = Cron('shop', ledger=url, secret=SECRET)
+    if kind == 'url without psycopg 3':
+        pytest.importorskip('psycopg2')
+        monkeypatch.setitem(sys.modules, 'psycopg', None)
+    cron = Cron('shop', ledger=LEDGERS.get(kind, str)(url), secret=SECRET)
     done: list[str] = []
 
     @cron.job('0 8 * * *', timezone='UTC')
@@ -70,12 +94,13 @@ def test_a_run_of_an_application_is_recorded_there() -> None:
         list(app(environ, lambda status, headers, *_: answers.append(status)))
     assert done == ['once']
     assert answers[0].startswith('200')
+    forget_ledger(cron.settings)
+    monkeypatch.undo()
     with_row = PostgresLedger(url)
     row = with_row.find(Run('shop', 'cleanup', scheduled))
     assert row is not None
     assert row.state == 'ok'
     with_row.close()
-    forget_ledger(cron.settings)
 
 
 def test_a_request_is_sent_again_later_while_the_database_is_away() -> None:
@@ -103,8 +128,11 @@ def test_a_request_is_sent_again_later_while_the_database_is_away() -> None:
 
 
 DJANGO = """
+import sys
 from django.conf import settings
-engine, database, host, port, pool = arguments
+engine, database, host, port, driver, pool = arguments
+if driver == 'psycopg2':
+    sys.modules['psycopg'] = None
 settings.configure(
     SECRET_KEY='x', ROOT_URLCONF='shop.urls', INSTALLED_APPS=['cronsched.django'], USE_TZ=True,
     DATABASES={'default': {'ENGINE': engine, 'NAME': database, 'USER': 'owner', 'HOST': host,
@@ -124,22 +152,25 @@ try:
 except RuntimeError:
     print(ledger.find(Run('shop', 'cleanup', 60)).state)
 ledger.close()
+print(connection.Database.__name__)
 connection.close()
 """
 
 
-@pytest.mark.parametrize('pool', [False, True])
-def test_a_database_of_a_django_project_is_a_ledger(pool: bool) -> None:
-    pytest.importorskip('psycopg_pool' if pool else 'django')
+@pytest.mark.parametrize(('driver', 'pool'), [
+    ('psycopg', False), ('psycopg', True), ('psycopg2', False)])
+def test_a_database_of_a_django_project_is_a_ledger(driver: str, pool: bool) -> None:
+    pytest.importorskip('psycopg_pool' if pool else driver)
     url = urlsplit(postgres.server().clean_database())
     where = {name: values[0] for name, values in parse_qs(url.query).items()}
-    arguments = ['django.db.backends.postgresql', url.path[1:], where['host'], where['port'], pool]
+    arguments = ['django.db.backends.postgresql', url.path[1:], where['host'], where['port'],
+                 driver, pool]
     done = run_python(f'arguments = {arguments!r}', DJANGO)
-    assert done.split() == ['granted', 'running']
+    assert done.split() == ['granted', 'running', driver]
 
 
 def test_a_database_of_a_django_project_that_is_another_is_an_error() -> None:
-    arguments = ['django.db.backends.sqlite3', ':memory:', '', '', False]
+    arguments = ['django.db.backends.sqlite3', ':memory:', '', '', '', False]
     done = run_python(f"""
 arguments = {arguments!r}
 try:
