@@ -316,19 +316,20 @@ def test_members_are_listed(ledgers, database) -> None:
 
 # -- a machine that nobody hears -----------------------------------------------
 
-@pytest.mark.parametrize(('dead', 'silent', 'state'), [
-    (True, 61, 'lost'), (True, 50, 'running'), (False, 500, 'running'),
+@pytest.mark.parametrize(('dead', 'silent', 'after', 'state'), [
+    (True, 61, 60, 'lost'), (True, 50, 60, 'running'), (False, 500, 60, 'running'),
+    (True, 61, 300, 'running'), (True, 10_000, 'NULL', 'running'),
 ])
 def test_what_executes_on_a_lost_machine_is_lost_after_a_minute(
-    ledgers, database, dead: bool, silent: int, state: str,
+    ledgers, database, dead: bool, silent: int, after: int | str, state: str,
 ) -> None:
     """Without a conviction, it may be the database that was away."""
     ledger, _ = ledgers
     ledger.claim(run(), timestamp=NOW, timeout=TOMORROW)
     (far,), = database.sql(
         "INSERT INTO cronsched.members (machine, boot, namespace, pid, started, host, since, "
-        "seen, dead) VALUES ('far', 'other boot', 'n', 12, 1, 'web9', 1, "
-        f'cronsched.now_v1(NULL) - {silent}, {dead}) RETURNING id')
+        "seen, dead, lost_after) VALUES ('far', 'other boot', 'n', 12, 1, 'web9', 1, "
+        f'cronsched.now_v1(NULL) - {silent}, {dead}, {after}) RETURNING id')
     database.sql(f'UPDATE cronsched.executions SET member = {far}')
     ledger.recover()
     assert states(ledger) == {0: state}

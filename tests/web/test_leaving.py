@@ -89,7 +89,8 @@ def test_a_server_that_is_told_to_end_is_followed_at_once(
     url = server.clean_database()
     settings = {'ledger': url, 'secret': 'the same on all machines', 'enabled': True,
                 'base_url': f'http://127.0.0.1:{port}', 'state_directory': str(tmp_path),
-                'runtime_directory': str(tmp_path), 'takeover': 4}
+                'runtime_directory': str(tmp_path), 'takeover': 4,
+                'machine_lost_after': 300}
     shop = f'settings = {settings!r}{SHOPS[framework]}'
     if framework == 'django':
         (tmp_path / 'tidying').mkdir()
@@ -110,8 +111,8 @@ def test_a_server_that_is_told_to_end_is_followed_at_once(
             cwd=tmp_path, stdout=log, stderr=log)
     try:
         wait_for(lambda: seats() == [(True,)])
-        assert server.sql('SELECT hold FROM cronsched.members WHERE seen IS NOT NULL',
-                          postgres.database_of(url)) == [(2.0,)]
+        assert server.sql('SELECT hold, lost_after FROM cronsched.members '
+                          'WHERE seen IS NOT NULL', postgres.database_of(url)) == [(2.0, 300.0)]
         process.send_signal(signal.SIGTERM)
         asked = time.monotonic()
         process.wait(20)

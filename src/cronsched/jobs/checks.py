@@ -15,7 +15,7 @@ import os
 import re
 from collections.abc import Iterable
 from datetime import timedelta
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -27,16 +27,16 @@ from cronsched.errors import ConfigurationError
 
 __all__ = [
     'allowed_hosts', 'base_url', 'count', 'days', 'directory', 'enabled', 'flag', 'is_shared',
-    'ledger', 'problem_of_url', 'public_url', 'secret', 'takeover', 'wrong',
+    'ledger', 'machine_lost_after', 'problem_of_url', 'public_url', 'secret', 'takeover', 'wrong',
 ]
 
 #: Those that several machines can share.
 SHARED: Final = ('postgresql', 'postgres')
 #: The ledgers that `cronsched.ledger.open_ledger` can open, by their scheme.
 LEDGERS: Final = ('sqlite', *SHARED)
-#: Seconds. Below, a thread of Python is late too often; above, a run that executes
-#: on a machine nobody hears would be given up before the machine is.
-TAKEOVER: Final = (2.0, 50.0)
+#: Seconds. Below two, a thread of Python is late too often.
+TAKEOVER: Final = (2.0, 60.0)
+LEAST_LOST: Final = 10.0
 SCHEMES: Final = ('http', 'https', 'http+unix')
 FOREIGN: Final = frozenset(' \\"<>^`{|}')    # to a URL; RFC 3986
 LONGEST_SOCKET: Final = 107     # bytes; unix(7)
@@ -78,13 +78,28 @@ def days(name: str, value: Any) -> float:
 
 def takeover(name: str, value: Any) -> float:
     least, most = TAKEOVER
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not (
-        least <= value <= most
-    ):
+    found = _seconds(value)
+    if found is None or not least <= found <= most:
         raise wrong(name, value, f'write {least:g} to {most:g} seconds: 6 as a rule, 2 where the '
                     'database is near and machines have CPU to spare, 10 where it is far')
+    return found
+
+
+def machine_lost_after(name: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    found = _seconds(value)
+    if found is None or not LEAST_LOST <= found < inf:
+        raise wrong(name, value, f'write a number of seconds, {LEAST_LOST:g} or more, or None to '
+                    'wait for the timeout of what a machine executes')
+    return found
+
+
+def _seconds(value: Any) -> float | None:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
     return float(value)
 
 

@@ -63,6 +63,8 @@ class Settings:
     max_applications: application ids that one application class starts.
     takeover: where several machines share the ledger, within how many seconds
         the others take over from one that died.
+    machine_lost_after: and after how many seconds without a word of a machine
+        what it executes is given up as lost; None: at its timeout.
     history_days: how long ended runs are kept.
     options: the defaults of jobs; see `cronsched.jobs.options`.
     given: the names of the settings that were written.
@@ -81,6 +83,7 @@ class Settings:
     max_per_application: int = 4
     max_applications: int = 10_000
     takeover: float = 6.0
+    machine_lost_after: float | None = 60.0
     history_days: float = 30.0
     options: Mapping[str, Any] = field(default_factory=dict)
     given: frozenset[str] = frozenset()
@@ -143,6 +146,7 @@ CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
     'max_per_application': checks.count,
     'max_applications': partial(checks.count, most=1_000_000),
     'takeover': checks.takeover,
+    'machine_lost_after': checks.machine_lost_after,
     'history_days': checks.days,
 }
 

@@ -101,9 +101,11 @@ class Seats(Protocol):
     #: This process, as a member; 0 before `join`.
     member: int
 
-    def join(self, hold: float = 3.0) -> None:
+    def join(self, hold: float = 3.0, lost_after: float | None = 60.0) -> None:
         """Be a member from now on, with an id that nobody had, which each beat
-        lets fire for `hold` seconds."""
+        lets fire for `hold` seconds. What the machine executes is given up
+        when nothing was heard of it for `lost_after` seconds; None: not before
+        its timeout."""
 
     def beat(self, offset: float | None = None) -> Beat: ...
     def convict(self, suspect: int, beat: int) -> bool:

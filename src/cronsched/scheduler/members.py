@@ -166,8 +166,10 @@ class Members:
             seats = ledger.seats(place)
             if seats is None:
                 return None
+            settings = bound.site.settings
             self._beating[id(ledger)] = Beating(
-                self._native, seats, place, self._until, Pace(bound.site.settings.takeover))
+                self._native, seats, place, self._until,
+                Pace(settings.takeover, settings.machine_lost_after))
         return self._beating[id(ledger)]
 
     def start(self) -> None:

@@ -124,7 +124,7 @@ class Membership:
             self._balance(leased, answer, ended)
 
     def _join(self) -> None:
-        self._seats.join(self._pace.hold)
+        self._seats.join(self._pace.hold, self._pace.lost_after)
         self._judge = Judge(self._pace)
         self._must_look = True
         self._asked.clear()

@@ -21,9 +21,11 @@ LEAST_QUIET: Final = 3.0
 @dataclass(frozen=True, slots=True)
 class Pace:
     """See the module. `takeover` is within how many seconds a machine that
-    died is followed by others. All are seconds."""
+    died is followed by others; `lost_after`, which scales with nothing, when
+    what it executes is given up (None: at its timeout). All are seconds."""
 
     takeover: float = 6.0
+    lost_after: float | None = 60.0
 
     @property
     def beat(self) -> float:

@@ -59,19 +59,20 @@ class PostgresSeats:
 
     # -- a member --------------------------------------------------------------
 
-    def join(self, hold: float = 3.0) -> None:
+    def join(self, hold: float = 3.0, lost_after: float | None = 60.0) -> None:
         if self.member:
             self._claims.forget_member()
         member = self._claims.member()
-        if not self._enter(member, hold):
+        if not self._enter(member, hold, lost_after):
             self._claims.forget_member()   # it was one before, and is dead
             member = self._claims.member()
-            self._enter(member, hold)
+            self._enter(member, hold, lost_after)
         self.member, self._number = member, 0
 
-    def _enter(self, member: int, hold: float) -> bool:
+    def _enter(self, member: int, hold: float, lost_after: float | None) -> bool:
         return bool(self._ask(
-            'SELECT cronsched.enter_v1(%s, %s, %s)', member, self._place, hold)[0][0])
+            'SELECT cronsched.enter_v1(%s, %s, %s, %s)', member, self._place, hold,
+            lost_after)[0][0])
 
     def beat(self, offset: float | None = None) -> Beat:
         self._number += 1

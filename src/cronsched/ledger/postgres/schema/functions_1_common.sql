@@ -89,12 +89,13 @@ RETURNS void LANGUAGE sql AS $$
         WHERE r.job_id = p_job_id AND r.next_attempt < p_at
 $$;
 
--- Whether a machine has been silent for a minute, and is taken for dead by the
--- others, whose judgement does not rest on time stamps: after an outage of the
+-- Whether a machine has been silent for as long as its members said that they
+-- are to be waited for (a minute), and is taken for dead by the others, whose judgement does not rest on time stamps: after an outage of the
 -- database, all are silent.
 CREATE OR REPLACE FUNCTION cronsched.is_lost_v1(p_machine text, p_boot text) RETURNS boolean
 LANGUAGE sql STABLE AS $$
-    SELECT coalesce(bool_and(m.dead) AND max(m.seen) < cronsched.now_v1(NULL) - 60, false)
+    SELECT coalesce(bool_and(m.dead AND m.lost_after IS NOT NULL)
+        AND max(m.seen) + max(m.lost_after) < cronsched.now_v1(NULL), false)
     FROM cronsched.members AS m
     WHERE m.machine = p_machine AND m.boot = p_boot AND m.seen IS NOT NULL
 $$;

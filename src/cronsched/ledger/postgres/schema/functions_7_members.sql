@@ -50,14 +50,16 @@ BEGIN
     RETURN v_quiet;
 END $$;
 
--- From now on it beats, and each beat lets it fire for `p_hold` seconds.
+-- From now on it beats, and each beat lets it fire for `p_hold` seconds. What its
+-- machine executes is lost when it was not heard for `p_lost_after` seconds.
 -- `p_place`: processes of one place share a lease.
 CREATE OR REPLACE FUNCTION cronsched.enter_v1(
-    p_member bigint, p_place text, p_hold double precision
+    p_member bigint, p_place text, p_hold double precision, p_lost_after double precision
 ) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    UPDATE cronsched.members AS m SET place = p_place, hold = p_hold, seen = cronsched.now_v1(NULL)
+    UPDATE cronsched.members AS m SET place = p_place, hold = p_hold, lost_after = p_lost_after,
+        seen = cronsched.now_v1(NULL)
         WHERE m.id = p_member AND NOT m.dead;
     RETURN FOUND;
 END $$;

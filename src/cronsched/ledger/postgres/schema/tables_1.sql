@@ -27,8 +27,10 @@ CREATE TABLE cronsched.members (
     dead boolean NOT NULL DEFAULT false,
     clock_offset double precision,          -- its clock, minus the database's
     place text COLLATE "C" NOT NULL DEFAULT '', -- whose processes share a lease
-    hold double precision NOT NULL DEFAULT 3.0  -- how long a beat lets it fire
-) WITH (fillfactor = 20);
+    hold double precision NOT NULL DEFAULT 3.0, -- how long a beat lets it fire
+    lost_after double precision                 -- what it executes, unheard; NULL: never
+-- A long transaction of somebody else makes it grow.
+) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 CREATE TABLE cronsched.seats (
     application_id text COLLATE "C" PRIMARY KEY,
