@@ -36,6 +36,13 @@ def test_several_machines_need_one_secret() -> None:
         Cron('shop', ledger='postgresql://db/app')
 
 
+def test_another_way_to_the_ledger_needs_a_ledger_that_is_shared() -> None:
+    with pytest.raises(ConfigurationError, match=r'beat_url is another way to the ledger'):
+        Cron('shop', ledger='sqlite', beat_url='postgresql://db/app')
+    with pytest.raises(ConfigurationError, match=r"beat_url='sqlite:///a': write 'postgresql:"):
+        Cron('shop', ledger='postgresql://db/app', secret=SECRET, beat_url='sqlite:///a')
+
+
 def test_a_ledger_is_opened_once_for_each_source() -> None:
     url = postgres.server().clean_database()
 

@@ -243,6 +243,18 @@ def test_what_was_given_up_is_not_current(ledgers, database) -> None:
     assert not ledger.is_current(claim)
 
 
+def test_beats_may_take_another_way(ledgers, database) -> None:
+    ledger, _ = ledgers
+    seats = ledger.seats('a', f'{database.url}&application_name=beats')
+    seats.join()
+    assert seats.take(['org/zug']) == {'org/zug': 1}
+    assert ledger._member() == seats.member
+    ways = database.sql("SELECT application_name, count(*) FROM pg_stat_activity "
+                        "WHERE datname = current_database() AND usename = 'app' GROUP BY 1")
+    assert dict(ways) == {'beats': 1, 'cronsched': 1}
+    seats.close()
+
+
 def test_what_happens_among_members_is_counted(ledgers, database) -> None:
     ledger, _ = ledgers
     seats = ledger.seats('a')

@@ -90,7 +90,7 @@ def test_a_server_that_is_told_to_end_is_followed_at_once(
     settings = {'ledger': url, 'secret': 'the same on all machines', 'enabled': True,
                 'base_url': f'http://127.0.0.1:{port}', 'state_directory': str(tmp_path),
                 'runtime_directory': str(tmp_path), 'takeover': 4,
-                'machine_lost_after': 300}
+                'machine_lost_after': 300, 'beat_url': f'{url}&application_name=beats'}
     shop = f'settings = {settings!r}{SHOPS[framework]}'
     if framework == 'django':
         (tmp_path / 'tidying').mkdir()
@@ -113,6 +113,8 @@ def test_a_server_that_is_told_to_end_is_followed_at_once(
         wait_for(lambda: seats() == [(True,)])
         assert server.sql('SELECT hold, lost_after FROM cronsched.members '
                           'WHERE seen IS NOT NULL', postgres.database_of(url)) == [(2.0, 300.0)]
+        assert server.sql("SELECT count(*) FROM pg_stat_activity "
+                          "WHERE application_name = 'beats'") == [(1,)]
         process.send_signal(signal.SIGTERM)
         asked = time.monotonic()
         process.wait(20)

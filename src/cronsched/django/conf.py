@@ -95,6 +95,8 @@ def _settings(written: dict[str, Any]) -> Settings:
     try:
         if 'ledger' in written:
             written['ledger'] = of_alias(written['ledger'])
+        if 'beat_url' in written:
+            written['beat_url'] = of_alias(written['beat_url'], 'beat_url')
         return web.read(written, 'CRONSCHED.')
     except ConfigurationError as error:
         text, field = str(error).replace('cronjobs.', 'CRONSCHED.'), str(error.field)

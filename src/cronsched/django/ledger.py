@@ -37,14 +37,14 @@ class Alias:
         return database.Database.connect(**options)
 
 
-def of_alias(given: Any) -> Any:
-    """The value of the setting `ledger`, with an alias replaced by what makes
+def of_alias(given: Any, name: str = 'ledger') -> Any:
+    """The value of that setting, with an alias replaced by what makes
     connections. Raises `ConfigurationError`."""
     if given == 'sqlite' or not isinstance(given, str) or given not in project.DATABASES:
         return given
     if connections[given].vendor != 'postgresql':
         raise ConfigurationError(
-            f'cronjobs.ledger={given!r}: DATABASES[{given!r}] is not PostgreSQL: write the alias '
+            f'cronjobs.{name}={given!r}: DATABASES[{given!r}] is not PostgreSQL: write the alias '
             "of a database that is, or 'sqlite' for a file in the state directory",
-            field='ledger')
+            field=name)
     return Alias(given)

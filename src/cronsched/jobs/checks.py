@@ -26,8 +26,9 @@ from cronsched.base.text import printable
 from cronsched.errors import ConfigurationError
 
 __all__ = [
-    'allowed_hosts', 'base_url', 'count', 'days', 'directory', 'enabled', 'flag', 'is_shared',
-    'ledger', 'machine_lost_after', 'problem_of_url', 'public_url', 'secret', 'takeover', 'wrong',
+    'allowed_hosts', 'base_url', 'beat_url', 'count', 'days', 'directory', 'enabled', 'flag',
+    'is_shared', 'ledger', 'machine_lost_after', 'problem_of_url', 'public_url', 'secret',
+    'takeover', 'wrong',
 ]
 
 #: Those that several machines can share.
@@ -152,6 +153,16 @@ def ledger(name: str, value: Any) -> Any:
             'machines share it, or None for no record of runs',
         )
     return value
+
+
+def beat_url(name: str, value: Any) -> Any:
+    if value is None or _makes_connections(value) or (
+            isinstance(value, str) and is_shared(value) and _names_ledger(value)):
+        return value
+    raise wrong(
+        name, re.sub(r'[^/@]*@', '***@', value) if isinstance(value, str) else value,
+        "write 'postgresql://user@host/database' (or a function that returns a connection of "
+        'psycopg, or an engine of SQLAlchemy): the database of the ledger, past the pooler')
 
 
 def is_shared(ledger: Any) -> bool:

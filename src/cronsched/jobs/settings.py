@@ -38,6 +38,11 @@ NO_SECRET: Final = (
     "python3 -c 'import secrets; print(secrets.token_urlsafe())'")
 
 
+NOT_SHARED: Final = (
+    'cronjobs.beat_url is another way to the ledger that several machines share, and '
+    "cronjobs.ledger is not one: write ledger='postgresql://...' too, or leave it out")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings, checked.
@@ -61,6 +66,9 @@ class Settings:
         that returns a connection of psycopg, or an engine of SQLAlchemy.
     max_concurrency, max_per_application: requests in flight.
     max_applications: application ids that one application class starts.
+    beat_url: the same database by another way, for what must not wait for a
+        pool that has run dry: a process that fires says twice a second there
+        that it lives. None: as `ledger`.
     takeover: where several machines share the ledger, within how many seconds
         the others take over from one that died.
     machine_lost_after: and after how many seconds without a word of a machine
@@ -82,6 +90,7 @@ class Settings:
     max_concurrency: int = 32
     max_per_application: int = 4
     max_applications: int = 10_000
+    beat_url: Any = None
     takeover: float = 6.0
     machine_lost_after: float | None = 60.0
     history_days: float = 30.0
@@ -115,6 +124,8 @@ class Settings:
         is mounted. Raises `ConfigurationError`."""
         if self.secret is None and checks.is_shared(self.ledger):
             raise ConfigurationError(NO_SECRET, field='secret')
+        if self.beat_url is not None and not checks.is_shared(self.ledger):
+            raise ConfigurationError(NOT_SHARED, field='beat_url')
 
     def under(self, outer: Settings) -> Settings:
         """These of an application that is mounted in one with `outer`: what it
@@ -145,6 +156,7 @@ CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
     'max_concurrency': checks.count,
     'max_per_application': checks.count,
     'max_applications': partial(checks.count, most=1_000_000),
+    'beat_url': checks.beat_url,
     'takeover': checks.takeover,
     'machine_lost_after': checks.machine_lost_after,
     'history_days': checks.days,

@@ -11,7 +11,7 @@ database, where several machines share one.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from cronsched.ledger.seats import Fleet, Member, Seats
 from cronsched.ledger.values import (
@@ -194,9 +194,10 @@ class Ledger(Protocol):
         """The last owner of each application id; `Owner.alive` says whether
         it still lives. None: of all."""
 
-    def seats(self, place: str) -> Seats | None:
+    def seats(self, place: str, source: Any = None) -> Seats | None:
         """How this process is one of several that fire, on several machines;
-        those of one `place` share a lease. None: this machine has it alone."""
+        those of one `place` share a lease. `source` is another way to the
+        same store. None: this machine has it alone."""
 
     def members(self) -> list[Member]:
         """The processes that fire calls, or may execute runs; the oldest

@@ -163,10 +163,10 @@ class Members:
             return None
         if id(ledger) not in self._beating:
             place = place_of(self._directory)
-            seats = ledger.seats(place)
+            settings = bound.site.settings
+            seats = ledger.seats(place, settings.beat_url)
             if seats is None:
                 return None
-            settings = bound.site.settings
             self._beating[id(ledger)] = Beating(
                 self._native, seats, place, self._until,
                 Pace(settings.takeover, settings.machine_lost_after))

@@ -257,8 +257,9 @@ class PostgresLedger(Writing):
             log.error('%d end(s) of runs are forgotten: %s', len(self._own_kept()), error)
         self._session.close(executing=bool(self._executing))
 
-    def seats(self, place: str) -> PostgresSeats:
-        return PostgresSeats(self._session, place, self._say_again)
+    def seats(self, place: str, source: Any = None) -> PostgresSeats:
+        way = self._session.source if source is None else Source(source)
+        return PostgresSeats(self._session, place, self._say_again, way)
 
     def _say_again(self, session: Session) -> int:
         """How many were lost. There may be thousands that were not."""

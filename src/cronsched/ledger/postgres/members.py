@@ -17,7 +17,7 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from cronsched.ledger.postgres.connections import Rows
+from cronsched.ledger.postgres.connections import Rows, Source
 from cronsched.ledger.postgres.looking import looked_at
 from cronsched.ledger.postgres.session import Session
 from cronsched.ledger.seats import Beat, Fleet, Member
@@ -49,9 +49,10 @@ class PostgresSeats:
 
     def __init__(
         self, claims: Session, place: str, say_again: Callable[[Session], int],
+        source: Source | None = None,
     ) -> None:
         self._claims = claims
-        self._session = Session(claims.source, PATIENCE)
+        self._session = Session(source or claims.source, PATIENCE)
         self._place = place
         self._say_again = say_again
         self._number = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from cronsched.base import clock
 from cronsched.base.pieces import pieces
@@ -83,7 +84,7 @@ class Reading:
         with self._store.read() as connection:
             return owners.owners(connection, self._store.presence, application_ids)
 
-    def seats(self, place: str) -> None:
+    def seats(self, place: str, source: Any = None) -> None:
         """A file is one machine's."""
 
     def members(self) -> list[Member]:
