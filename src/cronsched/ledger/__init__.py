@@ -14,34 +14,30 @@ job, scheduled) in a store that all receivers share.
 
 from typing import Any
 
-from cronsched.ledger.protocol import Ledger
-from cronsched.ledger.seats import Fleet, Member, Seats
-from cronsched.ledger.values import (
-    BUCKETS,
-    GONE,
-    NO_RUN,
-    OUTCOMES,
+from cronsched.ledger.known import (
     Application,
-    Claim,
     Declared,
-    Due,
-    Executing,
-    Found,
     KnownJob,
-    LedgerError,
-    Missed,
     Owner,
     PastJob,
     Pause,
     Plan,
-    Planned,
+    Seen,
+)
+from cronsched.ledger.pages import GONE, NO_RUN, Found, Planned, Standing, Tally, Wanted
+from cronsched.ledger.protocol import Ledger
+from cronsched.ledger.seats import Fleet, Member, Seats
+from cronsched.ledger.values import (
+    BUCKETS,
+    OUTCOMES,
+    Claim,
+    Due,
+    Executing,
+    LedgerError,
+    Missed,
     Row,
     Run,
-    Seen,
-    Standing,
-    Tally,
     Total,
-    Wanted,
 )
 
 __all__ = [

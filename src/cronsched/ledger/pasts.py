@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from cronsched.ledger.values import KnownJob, PastJob
+from cronsched.ledger.known import KnownJob, PastJob
 
 __all__ = ['Recorded', 'floors', 'past_jobs']
 

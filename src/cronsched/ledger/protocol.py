@@ -10,33 +10,32 @@ database, where several machines share one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from cronsched.ledger.seats import Fleet, Member, Seats
-from cronsched.ledger.values import (
-    OUTCOMES,
+from cronsched.ledger.history import History
+from cronsched.ledger.known import (
     Application,
-    Claim,
     Declared,
-    Due,
-    Executing,
-    Found,
     KnownJob,
-    LedgerError,
-    Missed,
     Owner,
     PastJob,
     Pause,
     Plan,
-    Planned,
+    Seen,
+)
+from cronsched.ledger.pages import Found, Planned, Standing, Tally, Wanted
+from cronsched.ledger.seats import Fleet, Member, Seats
+from cronsched.ledger.values import (
+    OUTCOMES,
+    Claim,
+    Due,
+    Executing,
+    LedgerError,
+    Missed,
     Row,
     Run,
-    Seen,
-    Standing,
-    Tally,
     Total,
-    Wanted,
 )
 
 __all__ = [
@@ -46,8 +45,8 @@ __all__ = [
 ]
 
 
-class Ledger(Protocol):
-    """See the module."""
+class Ledger(History, Protocol):
+    """See the module; what it tells of runs is in `History`."""
 
     # -- a run ---------------------------------------------------------------
 
@@ -153,22 +152,6 @@ class Ledger(Protocol):
     def jobs(self, application_id: str | None = None) -> Collection[KnownJob]:
         """Sorted by application id and name."""
 
-    def find_jobs(self, wanted: Wanted) -> tuple[list[Found], int]:
-        """A page of the jobs, and how many there are in all."""
-
-    def standings(self) -> list[Standing]:
-        """How the jobs of each name stand, by name: a few rows for a job of
-        a thousand application ids."""
-
-    def states(self) -> Mapping[str, int]:
-        """How many jobs stand how, of all names."""
-
-    def planned(self) -> list[Planned]:
-        """When the jobs in the code run, those that run alike as one."""
-
-    def timezones(self) -> list[str]:
-        """Those of the jobs in the code, each once."""
-
     def last_runs(self, application_id: str) -> Mapping[str, int]:
         """The latest recorded scheduled time of each job, or the second in
         which the job was first seen when it has no run yet. A run asked for
@@ -212,62 +195,7 @@ class Ledger(Protocol):
         Raises `LedgerError` where there is one machine, which looks for its
         processes itself."""
 
-    # -- history -------------------------------------------------------------
-
-    def history(
-        self,
-        *,
-        application_id: str | None = None,
-        job: str | None = None,
-        since: float | None = None,
-        until: float | None = None,
-        limit: int = 100,
-        oldest_first: bool = False,
-        states: Collection[str] = (),
-        requested: bool | None = None,
-        skip: int = 0,
-    ) -> list[Row]:
-        """The newest first, by scheduled time; `since` and `until` included.
-        Only those in `states`, if any are named, and with `requested` only
-        those asked for by hand (False: only the others); without the first
-        `skip` of them."""
-
-    def histories(
-        self,
-        jobs: Collection[tuple[str, str]],
-        *,
-        since: float | None = None,
-        until: float | None = None,
-        limit: int = 100,
-    ) -> Mapping[tuple[str, str], list[Row]]:
-        """The history of each of these (application id, job) at once, with at
-        most `limit` rows of each."""
-
-    def tally(
-        self, application_id: str, job: str, *, since: int, until: int, step: int,
-    ) -> list[Tally]:
-        """The runs of a job from `since` to before `until`, counted by state
-        in steps of so many seconds; a range of missed ones where it begins."""
-
-    def walk(
-        self,
-        *,
-        application_id: str | None = None,
-        job: str | None = None,
-        since: float | None = None,
-        until: float | None = None,
-    ) -> Iterator[Row]:
-        """As `history`, without a limit, in pieces: for a million rows."""
-
-    def latest(self, application_id: str | None = None) -> Mapping[tuple[str, str], Row]:
-        """The newest row of each (application id, job)."""
-
-    def find(self, run: Run) -> Row | None:
-        """The row of a run: its own, or the 'missed' one it is part of."""
-
-    def totals(self) -> list[Total]:
-        """How many runs ended how, since the ledger exists: pruning takes
-        nothing away."""
+    # -- what is old ----------------------------------------------------------
 
     def prune(self, before: float) -> int:
         """Forget rows that ended before; returns how many."""

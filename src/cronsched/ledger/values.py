@@ -1,4 +1,4 @@
-"""The values that go into a ledger, and come out of it.
+"""The values of runs, that go into a ledger and come out of it.
 
 Example::
 
@@ -10,9 +10,7 @@ Times are UTC seconds (floats where a fraction is meaningful).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -150,61 +148,6 @@ class Due:
     overlaps: bool
 
 
-class Plan(NamedTuple):
-    """When a job runs, as text: the arguments of a `Schedule`."""
-
-    expression: str
-    timezone: str = 'UTC'
-    seed: str | None = None
-
-
-@lru_cache(maxsize=4096)
-def known_plan(expression: str | None, timezone: str, seed: str | None) -> Plan | None:
-    """As a store has it: one value for the many jobs that share it."""
-    return None if expression is None else Plan(expression, timezone, seed)
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """A job as its code has it. `options` is JSON, `place` 'file.py:12',
-    `words` the plan in plain English, `offset` the delay of its calls."""
-
-    plan: Plan | None
-    offset: float = 0.0
-    options: str | None = None
-    place: str | None = None
-    words: str | None = None
-
-
-class KnownJob(NamedTuple):
-    """A job that was seen, and what is kept of it for ever: a tuple, as there
-    may be hundreds of thousands."""
-
-    application_id: str
-    job: str
-    since: float                # when it was first seen
-    newest: int | None          # the latest scheduled time recorded
-    last_success: int | None    # the latest scheduled time that ended 'ok'
-    plan: Plan | None
-    planned: float | None = None    # since when it has this plan
-    declared: bool = True           # it is in the code of its application
-    offset: float = 0.0
-    options: str | None = None
-    place: str | None = None
-    words: str | None = None
-
-
-class PastJob(NamedTuple):
-    """What is recorded of a job since `floor`: scheduled times, and the ranges
-    of those missed; `before` is the last one before."""
-
-    known: KnownJob
-    floor: int
-    before: int | None
-    single: frozenset[int]
-    ranges: tuple[tuple[int, int], ...] = ()
-
-
 class Missed(NamedTuple):
     """Runs that nobody executed, from `run` to `until`."""
 
@@ -212,58 +155,6 @@ class Missed(NamedTuple):
     until: int
     count: int = 1  # type: ignore[assignment]  # hides tuple.count
     detail: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """An application id with its jobs; None: they are those known."""
-
-    application_id: str
-    base_url: str
-    jobs: Mapping[str, Plan | Declared | None] | None
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Application:
-    """An application id that was seen, and where it is reached."""
-
-    application_id: str
-    base_url: str
-    seen: float
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Who fires the calls of an application id.
-
-    address: where it sends them; code_root: the directory of its code. One
-    that differs in both is another deployment.
-    implicit: nobody chose the application id; it comes from a class's name.
-    The rest is filled in by the ledger.
-    """
-
-    application_id: str
-    address: str
-    code_root: str
-    since: float
-    implicit: bool = False
-    member: int = 0
-    machine: str = ''
-    host: str = ''
-    pid: int = 0
-    alive: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """A job that is paused; without an application id, for all of them."""
-
-    application_id: str | None
-    job: str
-    note: str
-    at: float
-    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,70 +171,3 @@ class Total:
     late_seconds: float
     buckets: tuple[int, ...]
     late_buckets: tuple[int, ...]
-
-
-#: The standing of a job whose last run has no row, and of one that its code
-#: no longer has.
-NO_RUN: Final = 'none'
-GONE: Final = 'gone'
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Jobs of one name, over all application ids, that stand alike: `state` is
-    that of their last run (those asked for by hand count if they were
-    executed), NO_RUN or GONE. `application_id` is one of `count`; `words` is
-    None where they are not planned alike."""
-
-    job: str
-    state: str
-    count: int
-    application_id: str
-    newest: int | None
-    words: str | None
-
-
-class Planned(NamedTuple):
-    """So many jobs of one name and plan, over all application ids, whose calls
-    are due so many whole seconds after their scheduled times."""
-
-    job: str
-    plan: Plan | None
-    delay: int
-    jobs: int
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which jobs, in what order. `text` is part of a name, in any case;
-    `states` are those of `Standing`. In the order 'rank' those come first
-    whose plan has the lowest `rank`, and those last whose plan has none or that
-    are no longer in the code; it is asked once for each plan."""
-
-    text: str = ''
-    application_id: str | None = None
-    job: str | None = None
-    states: tuple[str, ...] = ()
-    order: Literal['application_id', 'job', 'newest', 'state', 'rank'] = 'application_id'
-    descending: bool = False
-    limit: int = 50
-    skip: int = 0
-    rank: Callable[[Plan], int | None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A job with its standing."""
-
-    known: KnownJob
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """So many runs scheduled in the step that begins at `at` ended with, or
-    are in, `state`."""
-
-    at: int
-    state: str
-    count: int

@@ -16,37 +16,25 @@ from __future__ import annotations
 import json
 import logging
 import os
-import secrets
 import threading
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Any, Final, Literal
 
-from cronsched.base.locks import Lock
 from cronsched.base.pieces import pieces
-from cronsched.ledger.postgres.again import Lately
-from cronsched.ledger.postgres.attention import Attention
 from cronsched.ledger.postgres.connections import Source
+from cronsched.ledger.postgres.lineage import Lineage
 from cronsched.ledger.postgres.looking import looked_at
-from cronsched.ledger.postgres.members import PostgresSeats
 from cronsched.ledger.postgres.records import storable
 from cronsched.ledger.postgres.session import NoAnswer, Session
-from cronsched.ledger.postgres.writing import Writing
+from cronsched.ledger.postgres.writing import random_token
 from cronsched.ledger.process import Process
-from cronsched.ledger.values import (
-    Claim,
-    Executing,
-    LedgerError,
-    Missed,
-    Run,
-    check_outcome,
-)
+from cronsched.ledger.values import Claim, Executing, LedgerError, Missed, Run, check_outcome
 
 __all__ = ['PostgresLedger']
 
 log = logging.getLogger('cronsched.ledger')
 
-PRUNED_AT_ONCE: Final = 1000
 MISSED_AT_ONCE: Final = 500
 # Seconds that the end of a run waits for the database, then it is kept.
 FINISH_PATIENCE: Final = 1.0
@@ -56,10 +44,6 @@ LOOKS: Final = 3
 CLAIM: Final = (
     'SELECT verdict, attempt, previous, last_success, look, delay, fence FROM cronsched.claim_v1('
     '%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)')
-CURRENT: Final = (
-    'SELECT EXISTS (SELECT FROM cronsched.jobs AS j JOIN cronsched.runs AS r ON r.job_id = j.id '
-    'WHERE j.application_id = %s AND j.job = %s AND r.scheduled = %s AND r.fence = %s '
-    "AND r.state = 'running')")
 VOID: Final = 'SELECT cronsched.void_v1(%s, %s, %s, %s, %s)'
 FINISH: Final = 'SELECT cronsched.finish_v1(%s, %s, %s, %s, %s, %s, %s)'
 RECORD: Final = (
@@ -77,7 +61,7 @@ class Quiet(LedgerError):
 Ended = tuple[Claim, str, float, str | None]
 
 
-class PostgresLedger(Writing):
+class PostgresLedger(Lineage):
     """A `Ledger`; `patience` is how long to wait for the database, in seconds.
     `looking` changes nothing. Making one connects to nothing."""
 
@@ -88,10 +72,6 @@ class PostgresLedger(Writing):
         self._kept: list[Ended] = []            # ends that could not be written yet
         self._void: list[tuple[Run, int]] = []  # claims with their token, whose answer was lost
         self._executing: set[tuple[Run, int]] = set()
-        self._lately = Lately()
-        self._lineage: int | None = None
-        self._heeding = Lock()
-        self._attention = Attention(self._attend)
         self._kept_pid = os.getpid()
 
     def claim(
@@ -108,7 +88,7 @@ class PostgresLedger(Writing):
     ) -> Claim:
         self._write_kept()
         member, thread, here = self._member(), threading.current_thread(), Process.current()
-        token = _token()
+        token = random_token()
         values = (
             run.application_id, run.job, run.scheduled, attempt, timestamp,
             0 if timestamp is None else epoch, retries, backoff, overlap, timeout, token, member,
@@ -149,12 +129,6 @@ class PostgresLedger(Writing):
                 f'{run} was not claimed: processes that execute {run.job!r} come and go while '
                 'they are looked for')
         return Claim(run, verdict, attempt, previous, last_ok, delay, fence or 0)
-
-    def is_current(self, claim: Claim) -> bool:
-        self._heed(self._session.ask('SELECT cronsched.timeline_v1()')[0][0])
-        run = claim.run
-        return bool(self._session.ask(
-            CURRENT, (run.application_id, run.job, run.scheduled, claim.fence))[0][0])
 
     def finish(
         self, claim: Claim, outcome: str, *, took: float, detail: str | None = None,
@@ -214,11 +188,6 @@ class PostgresLedger(Writing):
         return self._runs('SELECT * FROM cronsched.recover_v1(%s, %s::jsonb, %s)',
                           (member, looked_at(look), self._at(now)))
 
-    def request_run(self, application_id: str, job: str, at: float, *, by: str = '') -> Run:
-        scheduled: int = self._write('SELECT cronsched.request_run_v1(%s, %s, %s, %s, %s)',
-                                (application_id, job, int(at), by, _token()))[0][0]
-        return Run(application_id, job, scheduled)
-
     def take_requests(
         self, application_ids: Collection[str], now: float | None = None,
     ) -> list[Run]:
@@ -230,24 +199,7 @@ class PostgresLedger(Writing):
         if not any_asked:
             return []
         return self._runs('SELECT * FROM cronsched.take_requests_v1(%s::text[], %s, %s)',
-                          (list(application_ids), _token(), self._at(now)))
-
-    def prune(self, before: float) -> int:
-        # In small bites, so that no vacuum and no standby waits for long.
-        pruned: int = 0
-        last = 0
-        while True:
-            bite, reached = self._write('SELECT pruned, last FROM cronsched.prune_v1(%s, %s, %s)',
-                                        (before, last, PRUNED_AT_ONCE))[0]
-            pruned += bite
-            if not bite:
-                break
-            last = reached
-        member = self._member()
-        look = self._session.ask('SELECT cronsched.old_members_v1(%s, %s)', (member, before))[0][0]
-        self._write('SELECT cronsched.forget_members_v1(%s, %s::jsonb, %s)',
-                    (member, looked_at(look), before))
-        return pruned
+                          (list(application_ids), random_token(), self._at(now)))
 
     def close(self) -> None:
         self._attention.end()
@@ -256,35 +208,6 @@ class PostgresLedger(Writing):
         except LedgerError as error:
             log.error('%d end(s) of runs are forgotten: %s', len(self._own_kept()), error)
         self._session.close(executing=bool(self._executing))
-
-    def seats(self, place: str, source: Any = None) -> PostgresSeats:
-        way = self._session.source if source is None else Source(source)
-        return PostgresSeats(self._session, place, self._say_again, way)
-
-    def _say_again(self, session: Session) -> int:
-        """How many were lost. There may be thousands that were not."""
-        return sum(int(session.ask('SELECT cronsched.say_again_v1(%s::jsonb)', (claims,))[0][0])
-                   for claims in self._lately.as_json())
-
-    def _heed(self, lineage: int) -> None:
-        """The server may be another than before; whoever executes says its
-        claims again, be it a member or not. One thread does it for all."""
-        if self._lineage == lineage or not self._heeding.acquire(timeout=0.0):
-            return
-        try:
-            # Also at first: it may be another since the first claim.
-            self._say_again(self._session)
-            self._lineage = lineage
-        finally:
-            self._heeding.release()
-
-    def _look_at_lineage(self) -> None:
-        self._heed(self._session.ask('SELECT cronsched.timeline_v1()')[0][0])
-
-    def _attend(self) -> bool:
-        with suppress(LedgerError):   # it is asked again in a second
-            self._look_at_lineage()
-        return self._lately.any()
 
     def _own_kept(self) -> list[Ended]:
         # What a parent keeps, the parent writes.
@@ -315,8 +238,3 @@ class PostgresLedger(Writing):
 
     def _runs(self, sql: str, values: tuple[Any, ...]) -> list[Run]:
         return [Run(*row) for row in self._write(sql, values)]
-
-
-def _token() -> int:
-    """Of one claim, or request: 64 random bits, as PostgreSQL's bigint."""
-    return int.from_bytes(secrets.token_bytes(8), 'big', signed=True)

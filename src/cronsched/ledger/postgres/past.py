@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from cronsched.ledger.known import KnownJob, PastJob
 from cronsched.ledger.pasts import floors, past_jobs
 from cronsched.ledger.postgres.records import KNOWN, known_job
 from cronsched.ledger.postgres.session import Session
-from cronsched.ledger.values import KnownJob, PastJob
 
 # Recorded by a clock that was ahead, and never executed: not trusted.
 TRUSTED: Final = '(r.started IS NOT NULL OR coalesce(r.ended, 0) <= cronsched.now_v1(%s) + 2.0)'

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from cronsched.ledger.known import Application, KnownJob, Owner, PastJob, Pause
+from cronsched.ledger.pages import Found, Planned, Standing, Tally
+from cronsched.ledger.pages import Wanted as WantedJobs
 from cronsched.ledger.postgres import history, standing
 from cronsched.ledger.postgres.connections import Rows
 from cronsched.ledger.postgres.history import Wanted
@@ -17,24 +20,7 @@ from cronsched.ledger.process import Process
 from cronsched.ledger.rules import LONGEST_BACKOFF
 from cronsched.ledger.seats import Fleet, Member
 from cronsched.ledger.sums import added_up
-from cronsched.ledger.values import (
-    Application,
-    Due,
-    Executing,
-    Found,
-    KnownJob,
-    LedgerError,
-    Owner,
-    PastJob,
-    Pause,
-    Planned,
-    Row,
-    Run,
-    Standing,
-    Tally,
-    Total,
-)
-from cronsched.ledger.values import Wanted as WantedJobs
+from cronsched.ledger.values import Due, Executing, LedgerError, Row, Run, Total
 
 __all__ = ['Reading']
 

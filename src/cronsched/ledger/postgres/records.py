@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cronsched.ledger.values import Declared, KnownJob, Plan, known_plan
+from cronsched.ledger.known import Declared, KnownJob, Plan, known_plan
 
 __all__ = ['KNOWN', 'declaration', 'known_job', 'storable']
 

@@ -5,18 +5,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from cronsched.ledger.known import Plan
+from cronsched.ledger.pages import GONE, NO_RUN, Found, Planned, Standing, Tally, Wanted
 from cronsched.ledger.postgres.records import KNOWN, known_job
 from cronsched.ledger.postgres.session import Session
-from cronsched.ledger.values import (
-    GONE,
-    NO_RUN,
-    Found,
-    Plan,
-    Planned,
-    Standing,
-    Tally,
-    Wanted,
-)
 
 STATE: Final = (
     f"CASE WHEN NOT j.declared THEN '{GONE}' WHEN j.last_ok >= coalesce(j.newest, 0) "

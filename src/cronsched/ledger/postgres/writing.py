@@ -4,17 +4,21 @@ Each method calls one function of the database."""
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from cronsched.base.pieces import pieces
+from cronsched.ledger.known import Declared, Owner, Plan, Seen
+from cronsched.ledger.postgres.looking import looked_at
 from cronsched.ledger.postgres.reading import Reading
 from cronsched.ledger.postgres.records import declaration, storable
-from cronsched.ledger.values import Declared, Due, Owner, Plan, Run, Seen
+from cronsched.ledger.values import Due, Run
 
-__all__ = ['Writing']
+__all__ = ['Writing', 'random_token']
 
 SEEN_AT_ONCE: Final = 500
+PRUNED_AT_ONCE: Final = 1000
 
 
 class Writing(Reading):
@@ -65,3 +69,30 @@ class Writing(Reading):
 
     def resume(self, application_id: str | None, job: str) -> None:
         self._write('SELECT cronsched.resume_v1(%s, %s)', (application_id, job))
+
+    def request_run(self, application_id: str, job: str, at: float, *, by: str = '') -> Run:
+        scheduled: int = self._write('SELECT cronsched.request_run_v1(%s, %s, %s, %s, %s)',
+                                (application_id, job, int(at), by, random_token()))[0][0]
+        return Run(application_id, job, scheduled)
+
+    def prune(self, before: float) -> int:
+        # In small bites, so that no vacuum and no standby waits for long.
+        pruned: int = 0
+        last = 0
+        while True:
+            bite, reached = self._write('SELECT pruned, last FROM cronsched.prune_v1(%s, %s, %s)',
+                                        (before, last, PRUNED_AT_ONCE))[0]
+            pruned += bite
+            if not bite:
+                break
+            last = reached
+        member = self._member()
+        look = self._session.ask('SELECT cronsched.old_members_v1(%s, %s)', (member, before))[0][0]
+        self._write('SELECT cronsched.forget_members_v1(%s, %s::jsonb, %s)',
+                    (member, looked_at(look), before))
+        return pruned
+
+
+def random_token() -> int:
+    """Of one claim, or request: 64 random bits, as PostgreSQL's bigint."""
+    return int.from_bytes(secrets.token_bytes(8), 'big', signed=True)

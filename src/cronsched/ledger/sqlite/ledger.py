@@ -22,25 +22,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from cronsched.base import clock
 from cronsched.base.pieces import pieces
+from cronsched.ledger.known import Declared, Owner, Pause, Plan, Seen
 from cronsched.ledger.sqlite import claims, ends, executions, history, members, records
 from cronsched.ledger.sqlite import owners as ownership
 from cronsched.ledger.sqlite.looking import LookingStore
 from cronsched.ledger.sqlite.reading import Reading
 from cronsched.ledger.sqlite.store import Store
-from cronsched.ledger.values import (
-    Claim,
-    Declared,
-    Due,
-    Executing,
-    LedgerError,
-    Missed,
-    Owner,
-    Pause,
-    Plan,
-    Run,
-    Seen,
-    check_outcome,
-)
+from cronsched.ledger.values import Claim, Due, Executing, LedgerError, Missed, Run, check_outcome
 
 __all__ = ['SQLiteLedger']
 

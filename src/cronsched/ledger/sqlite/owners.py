@@ -6,9 +6,9 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from cronsched.ledger.known import Owner
 from cronsched.ledger.sqlite import members
 from cronsched.ledger.sqlite.presence import Presence
-from cronsched.ledger.values import Owner
 
 OWNER = ('SELECT application_id, address, code_root, o.since, implicit, member, machine, host, '
          'pid FROM owners AS o LEFT JOIN members AS m ON m.id = o.member ')

@@ -6,9 +6,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 
+from cronsched.ledger.known import KnownJob, PastJob
 from cronsched.ledger.pasts import floors, past_jobs
 from cronsched.ledger.sqlite.records import KNOWN, known_job
-from cronsched.ledger.values import KnownJob, PastJob
 
 # Recorded by a clock that was ahead, and never executed: not trusted.
 TRUSTED = '(r.started IS NOT NULL OR ifnull(r.ended, 0) <= ?)'

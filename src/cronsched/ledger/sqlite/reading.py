@@ -7,6 +7,9 @@ from typing import Any
 
 from cronsched.base import clock
 from cronsched.base.pieces import pieces
+from cronsched.ledger.known import Application, KnownJob, Owner, PastJob, Pause
+from cronsched.ledger.pages import Found, Planned, Standing, Tally
+from cronsched.ledger.pages import Wanted as WantedJobs
 from cronsched.ledger.seats import Member
 from cronsched.ledger.sqlite import (
     executions,
@@ -21,22 +24,7 @@ from cronsched.ledger.sqlite.claims import TRUSTED_AHEAD
 from cronsched.ledger.sqlite.history import Wanted
 from cronsched.ledger.sqlite.past import past
 from cronsched.ledger.sqlite.store import Store
-from cronsched.ledger.values import (
-    Application,
-    Executing,
-    Found,
-    KnownJob,
-    Owner,
-    PastJob,
-    Pause,
-    Planned,
-    Row,
-    Run,
-    Standing,
-    Tally,
-    Total,
-)
-from cronsched.ledger.values import Wanted as WantedJobs
+from cronsched.ledger.values import Executing, Row, Run, Total
 
 __all__ = ['Reading']
 

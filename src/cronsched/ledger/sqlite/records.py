@@ -7,17 +7,10 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from cronsched.ledger.known import Application, Declared, KnownJob, Pause, Plan, known_plan
 from cronsched.ledger.sqlite.history import find
 from cronsched.ledger.sqlite.jobs import requested_by
-from cronsched.ledger.values import (
-    Application,
-    Declared,
-    KnownJob,
-    Pause,
-    Plan,
-    Run,
-    known_plan,
-)
+from cronsched.ledger.values import Run
 
 REQUEST_LIFETIME = 600.0   # seconds
 

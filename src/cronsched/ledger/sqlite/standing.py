@@ -12,17 +12,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from cronsched.ledger.known import Plan
+from cronsched.ledger.pages import GONE, NO_RUN, Found, Planned, Standing, Tally, Wanted
 from cronsched.ledger.sqlite.records import KNOWN, known_job
-from cronsched.ledger.values import (
-    GONE,
-    NO_RUN,
-    Found,
-    Plan,
-    Planned,
-    Standing,
-    Tally,
-    Wanted,
-)
 
 STATE = (
     f"CASE WHEN NOT declared THEN '{GONE}' WHEN last_ok >= ifnull(newest, 0) "
