@@ -29,6 +29,10 @@ JOBS = 10                                           # of each application id
 SKEW = {'a': 5, 'c': -5}
 SYNCHRONOUS = {'synchronous_standby_names': '*'}
 
+# A run that is later than this, in seconds, is recorded as missed: on a machine
+# that is busy with other things, what the nemeses have delayed takes a while.
+CATCH_UP = 600
+
 # For what is late: the slowest clock, a takeover, and a second.
 REST = 5 + 6 + 1
 
@@ -64,7 +68,8 @@ def test_every_run_happens_once_whatever_happens(tmp_path: Path, pooler: bool) -
             tell(laboratory, nemesis)
         end(laboratory, together=pooler)
         last = int(time.time()) + min(SKEW.values())
-        laboratory.until(lambda: caught_up(laboratory, last), 300)
+        took = laboratory.until(lambda: caught_up(laboratory, last), CATCH_UP + 300)
+        print(f'caught up after {took:.0f} s')
         time.sleep(REST)
         laboratory.rest()
         problems = laboratory.problems(first, last)
