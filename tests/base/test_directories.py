@@ -70,11 +70,10 @@ def test_state_is_kept_in_the_home_otherwise(
     assert state_directory().name == 'cronsched'
 
 
-@pytest.mark.parametrize('variable', ['RUNTIME_DIRECTORY', 'XDG_RUNTIME_DIR'])
 def test_the_runtime_directory_is_the_one_given(
-    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.setenv('RUNTIME_DIRECTORY', str(tmp_path))
     assert runtime_directory() == tmp_path / 'cronsched'
 
 
@@ -87,8 +86,19 @@ def test_the_runtime_directory_is_beside_the_state_otherwise(tmp_path: Path) -> 
 def test_a_runtime_directory_that_is_gone_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv('XDG_RUNTIME_DIR', str(tmp_path / 'logged-out'))
+    monkeypatch.setenv('RUNTIME_DIRECTORY', str(tmp_path / 'ended'))
     assert runtime_directory(state=tmp_path) == tmp_path / 'run'
+
+
+def test_a_login_is_not_asked_where_the_leases_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A logout would remove them, and who has not logged in has none."""
+    without = runtime_directory(state=tmp_path)
+    (tmp_path / 'session').mkdir(mode=0o700)
+    monkeypatch.setenv('XDG_RUNTIME_DIR', str(tmp_path / 'session'))
+    assert runtime_directory(state=tmp_path) == without
+    assert not list((tmp_path / 'session').iterdir())
 
 
 @pytest.mark.parametrize('mode', [0o770, 0o702, 0o1777])

@@ -154,12 +154,12 @@ def test_nobody_not_even_root_uses_the_state_of_another(
 
 
 @needs_root
-def test_the_runtime_directory_of_another_session_is_passed_over(
+def test_the_runtime_directory_of_another_service_is_passed_over(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
 ) -> None:
     with directory_for_all() as place:
         os.chown(place, APPLICATION, GROUP)
-        monkeypatch.setenv('XDG_RUNTIME_DIR', str(place))
+        monkeypatch.setenv('RUNTIME_DIRECTORY', str(place))
         assert runtime_directory(state=tmp_path / 'own') == tmp_path / 'own' / 'run'
         assert not list(place.iterdir())
 

@@ -100,5 +100,5 @@ class Trouble:
         return connection.in_transaction
 
     def remove_runtime_directory(self) -> None:
-        """As at a logout. It may be made anew at this moment."""
-        shutil.rmtree(self.fleet.directory / 'run' / 'cronsched', ignore_errors=True)
+        """As a cleaner would. It may be made anew at this moment."""
+        shutil.rmtree(self.fleet.directory / 'state' / 'cronsched' / 'run', ignore_errors=True)

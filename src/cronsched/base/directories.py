@@ -3,7 +3,7 @@
 Example::
 
     state_directory()             # ~/.local/state/cronsched, made with 0700
-    runtime_directory()           # $XDG_RUNTIME_DIR/cronsched
+    runtime_directory()           # ~/.local/state/cronsched/run
     find_state_directory()        # the same as the first, but nothing is made
     create_private(path, secret)  # a whole file, 0600, or none
 
@@ -54,16 +54,17 @@ def runtime_directory(
     state: str | os.PathLike[str] | None = None,
 ) -> Path:
     """What a reboot may clear: `override`, else a directory of ours in
-    $RUNTIME_DIRECTORY (systemd) or $XDG_RUNTIME_DIR, else in the state
-    directory (`state` overrides that). Made when missing. Raises
-    `DirectoryError`."""
+    $RUNTIME_DIRECTORY (systemd), else in the state directory (`state`
+    overrides that). Made when missing. Raises `DirectoryError`.
+
+    Not in $XDG_RUNTIME_DIR: a logout removes that under processes that go
+    on, and one that cron or systemd starts has none, so it would not agree
+    with one that a login has started."""
     if override is not None:
         return private_directory(override)
-    for variable in ('RUNTIME_DIRECTORY', 'XDG_RUNTIME_DIR'):
-        given = _first_of(variable)
-        # A login session's directory outlives neither logout nor `su`.
-        if given is not None and os.access(given, os.W_OK | os.X_OK) and _is_ours(given):
-            return private_directory(given / NAME)
+    given = _first_of('RUNTIME_DIRECTORY')
+    if given is not None and os.access(given, os.W_OK | os.X_OK) and _is_ours(given):
+        return private_directory(given / NAME)
     return private_directory(state_directory(state) / 'run')
 
 
