@@ -225,7 +225,9 @@ def test_nothing_starts_where_it_is_switched_off():
     assert app.config.cronjob_registry.cronjob_threads == {}
 
 
-@pytest.mark.parametrize('host', ['www.example.org', 'localhost.example.org', '10.0.0.1:80'])
+@pytest.mark.parametrize('host', [
+    'www.example.org', 'localhost.example.org', '10.0.0.1:80', 'localhost:51761', '[::1]:8081',
+])
 def test_a_strangers_host_starts_nothing_and_is_reported_once(host, caplog):
     App = make()
     cronjob(App)
@@ -253,7 +255,9 @@ def test_the_address_that_is_called_can_be_trusted(host, settings, expected):
     App.cronjob('0 0 1 1 *', timezone='UTC')(lambda request: None)
     App.commit()
     app = App()
-    Client(app, extra_environ={'HTTP_HOST': host}).get('/')
+    port = host.rpartition(':')[2]
+    came_in = {'SERVER_PORT': port} if port.isdecimal() else {}
+    Client(app, extra_environ={'HTTP_HOST': host, **came_in}).get('/')
     bound = app.config.cronjob_registry.cronjob_threads[app.application_id]
     assert bound.urls[0].startswith(expected)
 

@@ -159,10 +159,10 @@ def test_no_visitor_decides_where_the_jobs_of_morepath_are_called(tmp_path: Path
     """A first request that comes through a proxy, and one that lies."""
     port = free_port()
     row = Row('', [*GUNICORN, *BIND, 'shop_morepath:application'])
-    lies = {'X-Forwarded-Proto': 'https', 'Host': 'evil.example:1'}
+    lies = {'X-Forwarded-Proto': 'https', 'Host': 'evil.example:1', 'SCRIPT_NAME': '/evil'}
     with fleet(tmp_path, command_for(row, port)) as running:
         wait_for(lambda: is_listening(port))
-        assert get(f'http://127.0.0.1:{port}/', headers=lies)[0] == 200
+        assert get(f'http://127.0.0.1:{port}/evil/', headers=lies)[0] == 200
         running.first_tick()
         assert 'evil' not in running.log()
 

@@ -191,7 +191,9 @@ def cronjob_tween_factory(app: CronApp, handler: Any) -> Any:
             linking = app.request(blank_at(address).environ)
             linking.app = request.app
             return linking
-        if is_trusted(request.host, settings.allowed_hosts):
+        # A visitor may name any port; the server knows where it listens.
+        came_in = request.host_port == str(request.server_port)
+        if is_trusted(request.host, settings.allowed_hosts, loopback=came_in):
             return request
         _report_host(app.config.cronjob_registry, request.host)
         return None

@@ -25,13 +25,14 @@ from cronsched.errors import ConfigurationError
 __all__ = ['address_of', 'header_lines', 'is_trusted', 'name_headers', 'paths']
 
 
-def is_trusted(host: str, allowed: Collection[str]) -> bool:
+def is_trusted(host: str, allowed: Collection[str], *, loopback: bool = True) -> bool:
     """Whether jobs may be called at `host` (with or without a port). A host
-    is allowed as it is written: one without a port for the default port."""
+    is allowed as it is written: one without a port for the default port.
+    `loopback`: whether it may be any of the loopback."""
     name = name_of(host)
     if name is None:
         return False
-    return host.lower() in {each.lower() for each in allowed} or is_loopback(name)
+    return host.lower() in {each.lower() for each in allowed} or (loopback and is_loopback(name))
 
 
 def paths(

@@ -47,6 +47,9 @@ FORCED: Final = {
     **dict.fromkeys(('0', 'false', 'no', 'off'), False),
 }
 
+# By which a proxy says where it shows the application; so can a visitor.
+PREFIX_HEADERS: Final = ('HTTP_SCRIPT_NAME', 'HTTP_X_SCRIPT_NAME', 'HTTP_X_FORWARDED_PREFIX')
+
 # Flask imports werkzeug's server wherever it runs; it says where it serves.
 WERKZEUG: Final = 'werkzeug.serving'
 WERKZEUG_SERVES: Final = 'WERKZEUG_SERVER_FD'
@@ -76,8 +79,19 @@ def own_address(environ: Mapping[str, Any]) -> str | None:
         return None
     for address in Knock.listening():
         if urlsplit(address).port == int(port):
-            return address + quote(environ.get('SCRIPT_NAME', '').rstrip('/'))
+            return address + quote(_own_prefix(environ).rstrip('/'))
     return None
+
+
+def _own_prefix(environ: Mapping[str, Any]) -> str:
+    """SCRIPT_NAME without what a header has made of it: gunicorn and some
+    middlewares believe one, which our own requests do not bring."""
+    prefix = str(environ.get('SCRIPT_NAME', ''))
+    for header in PREFIX_HEADERS:
+        given = str(environ.get(header, '')).rstrip('/')
+        if given and f'{prefix}/'.startswith(f'{given}/'):
+            return os.environ.get('SCRIPT_NAME', '') + prefix.removeprefix(given)
+    return prefix
 
 
 def may_knock() -> bool:
