@@ -24,6 +24,8 @@ from cronsched.ledger import Row
 
 # Seconds within which what is due is done, and what was disturbed is calm again.
 SOON = 5.0
+# What a float of seconds may be off, in seconds.
+ROUNDING = 0.001
 # Within which a further attempt that is due is made: the process looks so often.
 ATTEMPT_SOON = 2 * LOOK_NS / NS + SOON
 # For how long a run is sent again to a worker whose ledger is locked.
@@ -105,7 +107,7 @@ class Judge:
         if not done:
             return ''
         late = done[0].began - scheduled - self.offset
-        if late < -0.001 and not self.was_due(scheduled, done[0].began_ns):
+        if late < -ROUNDING and not self.was_due(scheduled, done[0].began_ns):
             return f'{-late} s early'
         most = self.policy.catch_up
         waits = self.policy.overlap == 'queue' or done[0].attempt > 1
@@ -199,7 +201,7 @@ class Judge:
             return ''
         if row is not None and row.state == 'skipped_overlap' and row.ended is not None and any(
                 self.executes(at_of(each, row.ended)) for each in self.machine.stretches
-                if each.wall_from <= row.ended <= each.wall_until):
+                if each.wall_from - ROUNDING <= row.ended <= each.wall_until):
             return ''   # the clock went back since
         return f'not executed, though all was calm ({row.state if row else "missed"})'
 
