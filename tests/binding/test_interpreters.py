@@ -120,6 +120,19 @@ def test_a_scheduler_that_nobody_stops_ends_with_its_interpreter():
         ''') == ''
 
 
+def test_what_follows_a_fork_happens_in_the_interpreter_that_forked():
+    """Put off, it would happen in the main one, with the objects of another."""
+    code = '''
+from cronsched import _cronsched
+resumed = []
+_cronsched.set_fork_resume(lambda: resumed.append(1))
+_cronsched.resume_after_fork()
+assert resumed == [1]
+_cronsched.set_fork_resume(None)
+'''
+    assert run_python(START, f'run_in_one({code!r})') == ''
+
+
 @pytest.mark.skipif(sys.version_info < (3, 12), reason='no GIL of its own before Python 3.12')
 def test_interpreters_do_not_wait_for_the_gil_of_each_other():
     code = MANUAL + '''

@@ -235,8 +235,7 @@ def test_nothing_of_ours_is_inherited_by_what_is_executed():
             start(bound)
             wait(lambda: native().stats()['in_flight'])
             assert not [each for each in inherited() if 'lease' in each or 'timerfd' in each]
-            # libcurl wakes itself by a pair that it keeps to itself.
-            assert sockets() - before <= 2, inherited()
+            assert sockets() == before, inherited()
             finish(bound)
         ''') == ''
 

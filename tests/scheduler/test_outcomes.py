@@ -133,6 +133,16 @@ def test_what_waits_for_a_run_that_executes_is_skipped_only_by_a_job_that_skips(
         stage.native.complete(sent.run, 200, outcome='ok')
 
 
+@pytest.mark.parametrize('status', [404, 500])
+def test_what_another_server_answers_steers_no_terminal(stage, caplog, status):
+    start(stage)
+    stage.answer(status, detail='\x1b]0;title\x07evil\r\nERROR cronsched all is well')
+    text, = told(caplog, 'ERROR')
+    assert text.isprintable()
+    assert r'\x1b]0;title\x07evil' in text
+    assert 'all is well' not in text   # of several lines the first
+
+
 # -- Attempts that outlive their sender
 
 def test_the_next_owner_makes_the_attempts_that_are_left(make_stage, ledger, now):
