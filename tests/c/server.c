@@ -177,6 +177,8 @@ static bool serve(struct connection *connection, const char *request)
         return answer(connection, 200, "cronsched-outcome", value);
     if (strcmp(name, "foreign") == 0)
         return answer(connection, 200, NULL, NULL);
+    if (strcmp(name, "cookie") == 0)
+        return answer(connection, 200, "Set-Cookie", value);
     if (strcmp(name, "redirect") == 0)
         return answer(connection, 302, "Location", "/status/200");
     if (strcmp(name, "later") == 0) {

@@ -7,6 +7,7 @@
  *   /later/250         answers as /status/200 after 250 ms
  *   /retry/120         503 with Retry-After: 120 (%20 for a space)
  *   /outcome/lost      200 with Cronsched-Outcome: lost
+ *   /cookie/a=b        200 with Set-Cookie: a=b
  *   /interim           an interim answer with headers, then 200
  *   /trailer           a chunked 200 whose trailer has a Retry-After
  *   /redirect          302 to /status/200

@@ -369,6 +369,40 @@ static void test_a_proxy_in_the_environment_is_not_used(void)
     unsetenv("all_proxy");
 }
 
+/* What the server gave, and what the user keeps for it in ~/.netrc. */
+static void test_no_cookie_and_no_password_is_sent(void)
+{
+    char directory[] = "/tmp/cronsched-http-XXXXXX", path[64], home[256];
+    struct cs_http *http = make(1);
+    struct cs_http_request request =
+        request_for(server_url(&server, "/cookie/a=b"));
+    const char *before = getenv("HOME");
+    FILE *file;
+
+    snprintf(home, sizeof home, "%s", before ? before : "/");
+    if (!CHECK(mkdtemp(directory) != NULL))
+        return;
+    snprintf(path, sizeof path, "%s/.netrc", directory);
+    file = fopen(path, "w");
+    if (CHECK(file != NULL)) {
+        fputs("machine 127.0.0.1 login me password secret\n", file);
+        fclose(file);
+    }
+    setenv("HOME", directory, 1);
+    request.reuse = true;
+    CHECK_INT(send_it(http, &request).status, 200);
+    request.url = server_url(&server, "/status/200");
+    CHECK_INT(send_it(http, &request).status, 200);
+    CHECK(strstr(last_head(), "GET /status/200") != NULL
+          || strstr(last_head(), "POST /status/200") != NULL);
+    CHECK(strstr(last_head(), "ookie") == NULL);
+    CHECK(strstr(last_head(), "uthorization") == NULL);
+    setenv("HOME", home, 1);
+    unlink(path);
+    rmdir(directory);
+    cs_http_free(http);
+}
+
 static void test_a_bad_url_is_refused_at_once(void)
 {
     static const char *const BAD[] = {
@@ -873,6 +907,7 @@ int main(void)
     test_interim_heads_and_trailers_are_not_the_answer();
     test_a_handle_used_again_remembers_nothing();
     test_a_proxy_in_the_environment_is_not_used();
+    test_no_cookie_and_no_password_is_sent();
     test_a_bad_url_is_refused_at_once();
     test_good_urls_are_taken();
     test_a_unix_socket_is_called_and_then_a_port();
