@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import time
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ from servers import get, serving_process, wait_for
 from cronsched.ledger import open_ledger
 
 SOURCE = """
-    import logging, os, sys, time
+    import logging, os, signal, sys, time
     logging.basicConfig(stream=sys.stderr, level=logging.INFO)
     from cronsched import Cron
 
@@ -32,6 +33,7 @@ SOURCE = """
         return [b'']
 
     def make():
+        signal.signal(signal.SIGUSR1, lambda *_: cron.stop())
         cron.start()
         return cron.wsgi(nothing)
 """
@@ -121,3 +123,19 @@ def test_two_runs_of_a_job_that_queues_never_execute_at_once(fleet):
     time.sleep(1)
     wait_for(lambda: len(fleet.lines()) >= 6)
     assert [what for what, *_ in fleet.lines()][:6] == ['begin', 'end'] * 3
+
+
+def test_who_stops_calling_when_its_drain_begins_is_followed_at_once(fleet):
+    """As docs/deploy.md has it: it serves on, and what executes there ends."""
+    processes = [
+        fleet.serve('* * * * * *', 'time.sleep(0.7)', coalesce=False) for _ in range(2)]
+    wait_for(fleet.begun)
+    owner = next(each for each in processes if each.pid == fleet.begun()[0][0])
+    owner.send_signal(signal.SIGUSR1)
+    wait_for(lambda: {pid for pid, _ in fleet.begun()[-2:]} == {
+        each.pid for each in processes if each is not owner})
+    assert owner.poll() is None
+    rows = wait_for(lambda: (found := fleet.rows())[3:] and found)
+    scheduled = [row.run.scheduled for row in rows]
+    assert scheduled == [*range(scheduled[0], scheduled[-1] + 1)]
+    wait_for(lambda: {row.state for row in fleet.rows()[:len(rows)]} == {'ok'})
