@@ -8,7 +8,8 @@ history is looked at for the others alone.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -81,25 +82,32 @@ def find_jobs(connection: sqlite3.Connection, wanted: Wanted) -> tuple[list[Foun
     jobs = f'FROM (SELECT jobs.*, {STATE} AS stands FROM jobs) '
     total: int = connection.execute(
         f'SELECT count(*) {jobs}WHERE {where}', values).fetchone()[0]
-    if wanted.order == 'rank':
-        connection.create_function('rank_of', 3, _ranks(wanted), deterministic=True)
-    rows = connection.execute(
-        f'SELECT stands, {KNOWN} {jobs}WHERE {where} ORDER BY {first} {direction}, '
-        f'{", ".join(rest)} LIMIT ? OFFSET ?', (*values, wanted.limit, wanted.skip))
+    with _ranks(connection, wanted):
+        rows = connection.execute(
+            f'SELECT stands, {KNOWN} {jobs}WHERE {where} ORDER BY {first} {direction}, '
+            f'{", ".join(rest)} LIMIT ? OFFSET ?', (*values, wanted.limit, wanted.skip)).fetchall()
     return [Found(known_job(row[1:]), row[0]) for row in rows], total
 
 
-def _ranks(wanted: Wanted) -> Callable[..., int]:
+@contextmanager
+def _ranks(connection: sqlite3.Connection, wanted: Wanted) -> Iterator[None]:
     """`wanted.rank` as a function of SQL: a value for each plan, not each job."""
     rank, last = wanted.rank, -FAR if wanted.descending else FAR
-    assert rank is not None
+    if rank is None:
+        yield
+        return
 
     @cache
     def rank_of(*plan: Any) -> int:
         at = rank(Plan(*plan)) if plan[0] else None
         return last if at is None else at
 
-    return rank_of
+    connection.create_function('rank_of', 3, rank_of, deterministic=True)
+    try:
+        yield
+    finally:
+        # The connection is kept, and the plans are not.
+        connection.create_function('rank_of', 3, None)
 
 
 def _conditions(wanted: Wanted) -> tuple[str, list[Any]]:
