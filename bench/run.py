@@ -131,7 +131,7 @@ def virtual_year() -> None:
 
 
 def ledger() -> None:
-    for script in ('bench_ledger.py', 'bench_postgres.py'):
+    for script in ('bench_ledger.py', 'bench_takeover.py', 'bench_postgres.py'):
         for line in run(sys.executable, script).splitlines():
             print(line, flush=True)
 
