@@ -1,5 +1,5 @@
-"""The files that docs/deploy.md shows: each parses, names what is there, and
-they agree with each other."""
+"""The files that docs/deploy.md and docs/several-machines.md show: each parses,
+names what is there, and they agree with each other."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ import configparser
 import json
 import re
 import shlex
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from pages import ROOT, blocks_of
 
 from cronsched.cli import main
+from cronsched.cli.commands import parse
+from cronsched.jobs.checks import is_shared
+from cronsched.web.settings import TEXTS
 
 PAGE = ROOT / 'docs' / 'deploy.md'
+SEVERAL = ROOT / 'docs' / 'several-machines.md'
 INSTRUCTIONS = {'FROM', 'RUN', 'WORKDIR', 'COPY', 'USER', 'ENV', 'VOLUME', 'CMD'}
 STATE = '/var/lib/shop/cronsched'
 
@@ -79,3 +85,48 @@ def test_a_command_of_ours_names_the_directory(command: str, capsys) -> None:
 def test_the_image_that_is_started_has_the_volume() -> None:
     (run,) = [each for each in commands() if each.startswith('docker run')]
     assert '-v shop:/var/lib/shop' in run
+
+
+# -- docs/several-machines.md
+
+def container_files() -> tuple[dict[str, Any], dict[str, Any]]:
+    yaml = pytest.importorskip('yaml', reason='the extra `docs` is not installed')
+    compose, deployment = (
+        yaml.safe_load(each.text) for each in blocks_of(SEVERAL) if each.language == 'yaml')
+    return compose, deployment
+
+
+def checked(words: list[str]) -> None:
+    """A command of ours, which finds no database here."""
+    assert words[0] == 'cronsched'
+    parse(words[1:])
+
+
+def test_the_containers_of_a_machine_share_a_migrated_database() -> None:
+    services = container_files()[0]['services']
+    assert services['shop']['deploy']['replicas'] > 1
+    url = services['shop']['environment']['CRONSCHED_LEDGER']
+    checked(services['migrate']['command'])
+    assert url in services['migrate']['command']
+    assert is_shared(url)
+    assert urlsplit(url).hostname in services
+    database = services['db']['environment']
+    assert (urlsplit(url).username, urlsplit(url).path) == (
+        database['POSTGRES_USER'], f"/{database['POSTGRES_DB']}")
+    for name, condition in (('migrate', 'service_healthy'),
+                            ('shop', 'service_completed_successfully')):
+        (found,) = services[name]['depends_on'].values()
+        assert found == {'condition': condition}
+
+
+def test_the_pods_have_the_ledger_and_the_secret() -> None:
+    wanted = container_files()[1]
+    assert (wanted['kind'], wanted['spec']['replicas'] > 1) == ('Deployment', True)
+    pod = wanted['spec']['template']['spec']
+    (before,), (container,) = pod['initContainers'], pod['containers']
+    names = [each['name'] for each in container['env']]
+    assert names == ['CRONSCHED_LEDGER', 'CRONSCHED_SECRET']
+    assert before['env'] == container['env']
+    checked(shlex.split(before['command'][-1].removeprefix('exec ')))
+    assert 'ledger' in TEXTS    # read by itself
+    assert "os.environ.get('CRONSCHED_SECRET'" in SEVERAL.read_text()

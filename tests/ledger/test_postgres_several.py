@@ -349,6 +349,27 @@ def test_what_executes_on_a_lost_machine_is_lost_after_a_minute(
     assert verdict == ('granted' if state == 'lost' else 'skipped_overlap')
 
 
+def test_what_executes_in_a_lost_container_is_lost_though_its_machine_lives(
+    ledgers, database,
+) -> None:
+    """Of another container of one's own machine no process can be looked for."""
+    ledger, _ = ledgers
+    seats = ledger.seats('a')
+    seats.join()
+    ledger.claim(run(), timestamp=NOW, timeout=TOMORROW)
+    (gone,), = database.sql(
+        "INSERT INTO cronsched.members (machine, boot, namespace, pid, started, host, since, "
+        "seen, dead, lost_after) SELECT machine, boot, 'of a container', 12, 1, 'shop-1', 1, "
+        'cronsched.now_v1(NULL) - 50, true, 60 FROM cronsched.members RETURNING id')
+    database.sql(f'UPDATE cronsched.executions SET member = {gone}')
+    ledger.recover()
+    assert states(ledger) == {0: 'running'}
+    database.sql(f'UPDATE cronsched.members SET seen = seen - 20 WHERE id = {gone}')
+    ledger.recover()
+    assert states(ledger) == {0: 'lost'}
+    seats.close()
+
+
 # -- forks ---------------------------------------------------------------------
 
 def test_no_thread_of_the_ledger_is_there_during_a_fork(ledgers) -> None:

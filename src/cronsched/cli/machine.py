@@ -73,7 +73,7 @@ def _members_of(name: str, members: Sequence[Member]) -> list[Member]:
 
 def _check_gone(name: str, members: Collection[Member]) -> None:
     here = Process.current()
-    if here.machine and any(each.machine == here.machine for each in members):
+    if any((each.machine, each.host) == (here.machine, here.host) for each in members):
         raise CronError(f'{name} is this machine, which looks for its processes itself')
     heard = [each.silent for each in members if each.silent is not None and each.alive]
     if heard and min(heard) < LATELY:

@@ -89,15 +89,18 @@ RETURNS void LANGUAGE sql AS $$
         WHERE r.job_id = p_job_id AND r.next_attempt < p_at
 $$;
 
--- Whether a machine has been silent for as long as its members said that they
+-- Whether a machine, or a container on it, has been silent for as long as its members said that they
 -- are to be waited for (a minute), and is taken for dead by the others, whose judgement does not rest on time stamps: after an outage of the
 -- database, all are silent.
-CREATE OR REPLACE FUNCTION cronsched.is_lost_v1(p_machine text, p_boot text) RETURNS boolean
+CREATE OR REPLACE FUNCTION cronsched.is_lost_v1(
+    p_machine text, p_boot text, p_namespace text
+) RETURNS boolean
 LANGUAGE sql STABLE AS $$
     SELECT coalesce(bool_and(m.dead AND m.lost_after IS NOT NULL)
         AND max(m.seen) + max(m.lost_after) < cronsched.now_v1(NULL), false)
     FROM cronsched.members AS m
-    WHERE m.machine = p_machine AND m.boot = p_boot AND m.seen IS NOT NULL
+    WHERE m.machine = p_machine AND m.boot = p_boot AND m.namespace = p_namespace
+    AND m.seen IS NOT NULL
 $$;
 
 -- Whether a member lives: 'alive', 'dead', 'unknown', or 'look': it is on the
@@ -113,7 +116,8 @@ RETURNS text LANGUAGE sql STABLE AS $$
                 AND m.boot <> '' AND me.boot <> '' THEN 'dead'
             WHEN m.boot = me.boot AND m.namespace = me.namespace
                 AND (m.boot <> '' OR (m.machine = me.machine AND m.host = me.host)) THEN 'look'
-            WHEN m.boot <> me.boot AND cronsched.is_lost_v1(m.machine, m.boot) THEN 'dead'
+            WHEN (m.boot, m.namespace) <> (me.boot, me.namespace)
+                AND cronsched.is_lost_v1(m.machine, m.boot, m.namespace) THEN 'dead'
             ELSE 'unknown' END
         FROM cronsched.members AS m, cronsched.members AS me
         WHERE m.id = p_member AND me.id = p_me),
