@@ -210,6 +210,14 @@ class Laboratory:
         finally:
             ledger.close()
 
+    def caught_up(self, last: int) -> bool:
+        """Whether each job has come to this scheduled time."""
+        (behind,), = self.sql(
+            "SELECT count(*) FROM cronsched.jobs AS j WHERE j.job LIKE 'job-%' "
+            'AND NOT EXISTS (SELECT FROM cronsched.runs AS r WHERE r.job_id = j.id '
+            f'AND r.scheduled <= {last} AND coalesce(r.until, r.scheduled) >= {last})')
+        return not behind
+
     def wanted(self, first: int, last: int) -> Iterator[Scheduled]:
         for number in range(self.ids):
             for job in range(self.jobs):

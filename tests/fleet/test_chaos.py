@@ -43,14 +43,6 @@ def allowed() -> None:
         pytest.skip(reason)
 
 
-def caught_up(laboratory: Laboratory, last: int) -> bool:
-    (behind,), = laboratory.sql(
-        'SELECT count(*) FROM cronsched.jobs AS j WHERE NOT EXISTS (SELECT FROM cronsched.runs '
-        f'AS r WHERE r.job_id = j.id AND r.scheduled <= {last} '
-        f'AND coalesce(r.until, r.scheduled) >= {last})')
-    return not behind
-
-
 @pytest.mark.parametrize('pooler', [False, True], ids=['direct', 'pgbouncer'])
 def test_every_run_happens_once_whatever_happens(tmp_path: Path, pooler: bool) -> None:
     if pooler and shutil.which('pgbouncer') is None:
@@ -68,7 +60,7 @@ def test_every_run_happens_once_whatever_happens(tmp_path: Path, pooler: bool) -
             tell(laboratory, nemesis)
         end(laboratory, together=pooler)
         last = int(time.time()) + min(SKEW.values())
-        took = laboratory.until(lambda: caught_up(laboratory, last), CATCH_UP + 300)
+        took = laboratory.until(lambda: laboratory.caught_up(last), CATCH_UP + 300)
         print(f'caught up after {took:.0f} s')
         time.sleep(REST)
         laboratory.rest()

@@ -38,6 +38,7 @@ def allowed() -> None:
 def finish(laboratory: Laboratory, first: int) -> None:
     """What was executed is what the ledger says, and what it should be."""
     last = int(time.time()) - 6
+    laboratory.until(lambda: laboratory.caught_up(last), 300)
     time.sleep(REST)
     laboratory.rest()
     problems = laboratory.problems(first, last)
