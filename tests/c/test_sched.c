@@ -1,6 +1,7 @@
 /* The scheduler as a whole, against a real server on loopback. What can be
  * tried by a manual clock is; the rest waits for events, never for a while.
  */
+#include "core/sched/lease.h"
 #include "core/sched/sched.h"
 
 #include <curl/curl.h>
@@ -1067,17 +1068,38 @@ static void test_who_has_no_calls_left_gives_the_lease_up(void)
     remove_directory(directory);
 }
 
-/* One of many that another owner has becomes free. */
+/* How long it takes here to try as many ids that another owner has. */
+static int64_t time_to_try(const char *directory, int many)
+{
+    struct cs_lease lease = {.fd = -1};
+    int64_t position, start;
+    char id[16];
+    int i;
+
+    CHECK_INT(cs_lease_open(&lease, directory, NULL), CS_OK);
+    start = now_ns(CLOCK_MONOTONIC);
+    for (i = 0; i < many; i++) {
+        snprintf(id, sizeof(id), "%d", i);
+        CHECK_INT(cs_lease_position(id, strlen(id), &position), CS_OK);
+        CHECK_INT(cs_lease_take(&lease, position, NULL), CS_BUSY);
+    }
+    start = now_ns(CLOCK_MONOTONIC) - start;
+    cs_lease_close(&lease);
+    return start;
+}
+
+/* One of many that another owner has becomes free. A look at each in turn,
+ * 256 of them four times a second, would take 8 seconds. */
 static void test_one_free_id_among_many_is_found_within_a_second(void)
 {
-    enum { MANY = 20000 };
+    enum { MANY = 10000 };
     struct cs_sched_options options = {.manual = false};
     const char *directory = make_directory();
     struct cs_policy policy = policy_of(1000);
     struct cs_sched *first, *second;
     struct cs_sched_stats stats = {.running = false};
     uint64_t job, other, freed = 0;
-    int64_t start;
+    int64_t start, most;
     char id[16];
     int i;
 
@@ -1101,15 +1123,21 @@ static void test_one_free_id_among_many_is_found_within_a_second(void)
         cs_sched_stats(first, &stats);
     }
     CHECK_INT(stats.agenda.owned, MANY);
+    most = S + 5 * time_to_try(directory, MANY);   /* a machine that others
+                                                        use as well */
     CHECK_INT(cs_sched_start(second, NULL), CS_OK);
     usleep(1500000);
     start = now_ns(CLOCK_MONOTONIC);
     CHECK_INT(cs_sched_remove(first, freed), CS_OK);
-    (void)await(second, CS_EVENT_OWNED, 0);
-    fprintf(stderr, "one of 20,000: %d ms\n",
-            (int)((now_ns(CLOCK_MONOTONIC) - start) / MS));
-    CHECK(now_ns(CLOCK_MONOTONIC) - start < 10 * S);   /* sanitized, on a
-                                                          loaded machine */
+    stats.agenda.owned = 0;
+    while (!stats.agenda.owned) {
+        if (!CHECK(now_ns(CLOCK_MONOTONIC) - start < most))
+            break;
+        usleep(1000);
+        cs_sched_stats(second, &stats);
+    }
+    fprintf(stderr, "one of 10,000: %d ms, of %d\n",
+            (int)((now_ns(CLOCK_MONOTONIC) - start) / MS), (int)(most / MS));
     cs_sched_free(first);
     cs_sched_free(second);
     remove_directory(directory);
