@@ -1243,6 +1243,8 @@ int main(void)
     if (cs_zone_fixed(0, &utc, NULL) != CS_OK)
         return 1;
     test_a_killed_owner_is_followed_within_a_second();
+    /* Before the process is large: a fork copies its pages' tables. */
+    test_a_fork_while_another_thread_makes_one_closes_nothing();
     test_a_manual_clock_drives_it();
     test_a_manual_clock_stays_between_1970_and_2199();
     test_only_a_manual_one_is_driven_by_hand();
@@ -1270,7 +1272,6 @@ int main(void)
     test_who_has_no_calls_left_gives_the_lease_up();
     test_one_free_id_among_many_is_found_within_a_second();
     test_a_thread_that_cannot_start_again_is_tried_again();
-    test_a_fork_while_another_thread_makes_one_closes_nothing();
     test_any_thread_may_ask_anything();
     server_stop(&server);
     cs_zone_unref(utc);
