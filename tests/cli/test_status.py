@@ -25,6 +25,14 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 Shell = Callable[..., str]
 
 
+@pytest.fixture(autouse=True)
+def afternoon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five days later at 13:00 in Zurich, as what is told depends on the day."""
+    real = time.time
+    ahead = TEN + 5 * DAY + 3 * HOUR - real()
+    monkeypatch.setattr(time, 'time', lambda: real() + ahead)
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     (tmp_path / 'app').mkdir(mode=0o700)

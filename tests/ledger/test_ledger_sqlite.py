@@ -481,15 +481,12 @@ def test_a_network_file_system_is_refused_by_name(
 
 
 WRITER = """
-import sys, time
+import sys
 from cronsched.ledger import *
 ledger = open_ledger(f'sqlite://{sys.argv[1]}')
-end, minute = time.monotonic() + float(sys.argv[3]), 0
-while time.monotonic() < end:
+for minute in range(1500):
     claim = ledger.claim(Run(sys.argv[2], 'job', minute), overlap='allow')
     ledger.finish(claim, 'ok', took=0.0, detail='x' * 1000)
-    minute += 1
-print(minute)
 """
 
 
@@ -502,19 +499,17 @@ def test_the_log_of_writes_stays_bounded_while_nobody_pauses(
               'store.CHECKPOINT_PAUSE = 0.1\n')
     ledger.applications()
     writers = [
-        subprocess.Popen([sys.executable, '-c', bounds + WRITER, str(path), str(number), '4'],
-                         stdout=subprocess.PIPE, text=True)
+        subprocess.Popen([sys.executable, '-c', bounds + WRITER, str(path), str(number)])
         for number in range(4)
     ]
     largest, wal = 0, Path(f'{path}-wal')
     while any(writer.poll() is None for writer in writers):
         largest = max(largest, wal.stat().st_size)
         time.sleep(0.02)
-    written = sum(int(writer.communicate()[0]) for writer in writers)
-    assert written * 2000 > 2 * most   # more than it may keep
+    assert [writer.returncode for writer in writers] == [0] * 4
     # Without the bound it grows as long as they write; how far it gets beyond
     # depends on who is given the processor.
-    assert largest < 32 * most, (largest, written)
+    assert largest < 32 * most
 
 
 def test_looking_makes_no_file_beside_it(ledger: SQLiteLedger, path: Path) -> None:
