@@ -34,6 +34,7 @@ static int timers[TIMERS];
 static volatile int cancelled[TIMERS];
 static volatile int count;
 static pid_t watcher_of;
+static int64_t known;   /* that the watcher has told of */
 
 __attribute__((constructor)) static void open_clock(void)
 {
@@ -104,7 +105,6 @@ static void ring_all(void)
 static void *watch(void *unused)
 {
     const struct timespec pause = {0, LOOK_NS};
-    int64_t known = *skew;
 
     (void)unused;
     for (;;) {
@@ -126,6 +126,7 @@ static void begin_watch(void)
     if (watcher_of == getpid() || skew == &right)
         return;
     watcher_of = getpid();
+    known = *skew;   /* here: the thread may begin after the next step */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     if (pthread_create(&thread, NULL, watch, NULL) == 0)
@@ -166,18 +167,39 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *at,
     return real_set(fd, flags, &moved, old);
 }
 
-ssize_t read(int fd, void *to, size_t size)
+/* Whether the clock was set since the last read of this timer. */
+static int was_set(int fd)
+{
+    int i, found = 0;
+
+    pthread_mutex_lock(&lock);
+    for (i = 0; i < count; i++)
+        if (timers[i] == fd) {
+            found = cancelled[i];
+            cancelled[i] = 0;
+        }
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+static int is_timer(int fd)
 {
     int i;
 
+    for (i = 0; i < count; i++)
+        if (timers[i] == fd)
+            return 1;
+    return 0;
+}
+
+ssize_t read(int fd, void *to, size_t size)
+{
     if (!real_read)
         open_clock();
-    for (i = 0; i < count; i++)
-        if (timers[i] == fd && cancelled[i]) {
-            cancelled[i] = 0;
-            (void)real_read(fd, to, size);
-            errno = ECANCELED;
-            return -1;
-        }
+    if (is_timer(fd) && was_set(fd)) {
+        (void)real_read(fd, to, size);
+        errno = ECANCELED;
+        return -1;
+    }
     return real_read(fd, to, size);
 }
