@@ -38,4 +38,6 @@ def test_a_host_and_the_primary_server_die(allowed: None, tmp_path: Path) -> Non
         problems = laboratory.problems(first, last)
         assert problems == [], '\n'.join([*problems[:20], laboratory.report()])
         assert took < 6.0
-        assert laboratory.requests_per_run() < 1.2
+        # Of half a minute, three seconds in which the new server grants nothing
+        # and each run that is due is asked for again each second.
+        assert laboratory.requests_per_run() < 1.5
