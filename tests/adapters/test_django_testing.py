@@ -94,7 +94,8 @@ def test_what_becomes_of_jobs_is_what_would_become_of_them():
         assert [(run.outcome, run.attempt) for run in clock.runs] == [('ok', 2)]
         clock.restart(hours=20)
         clock.advance(days=1)
-        assert [run.scheduled.day for run in clock.runs] == [1, 3]
+        assert [(run.scheduled.day, run.outcome) for run in clock.runs] == [
+            (1, 'ok'), (2, 'missed'), (3, 'ok')]
         clock.ledger.pause(None, 'send_invoices', at=clock.now.timestamp())
         clock.advance(days=1)
         assert clock.runs[-1].outcome == 'skipped_paused'
