@@ -31,36 +31,43 @@ IMAGES = ROOT / 'docs' / 'images'
 TOWNS = 120
 NOW = 1_795_612_815.0     # 25 Nov 2026 14:20:15 in Zurich
 
-# By name: the page, how much of it, and whether the herd is there.
+# By name: the page, how much of it, and what is painted.
 PICTURES = {
-    'jobs': ('jobs', {}, (1180, 620), False),
-    'day': ('day', {}, (1180, 560), False),
-    'job': ('job', {'application': 'shop', 'job': 'import_prices'}, (1180, 860), False),
-    'load': ('load', {}, (1180, 700), True),
-    'small': ('jobs', {}, (320, 640), False),
+    'jobs': ('jobs', {}, (1180, 620), 'shop'),
+    'day': ('day', {}, (1180, 560), 'shop'),
+    'good-day': ('day', {'date': '2026-11-24'}, (1180, 480), 'good day'),
+    'job': ('job', {'application': 'shop', 'job': 'import_prices'}, (1180, 860), 'shop'),
+    'load': ('load', {}, (1180, 700), 'herd'),
+    'small': ('jobs', {}, (320, 640), 'shop'),
 }
+
+
+def paint(ledger: Ledger, scenery: str) -> None:
+    if scenery == 'good day':
+        return scene.paint_good_day(ledger, NOW)
+    scene.paint(ledger, NOW, hostile=False)
+    if scenery == 'herd':
+        scene.paint_herd(ledger, NOW, TOWNS)
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as directory, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which('chromium'))
-        for herd in (False, True):
-            place = Path(directory, str(herd))
+        for scenery in ('shop', 'herd', 'good day'):
+            place = Path(directory, scenery)
             place.mkdir()
             ledger = opened(place)
-            scene.paint(ledger, NOW, hostile=False)
-            if herd:
-                scene.paint_herd(ledger, NOW, TOWNS)
+            paint(ledger, scenery)
             with scene.at(NOW):
-                take(browser, ledger, herd)
+                take(browser, ledger, scenery)
             ledger.close()
         browser.close()
 
 
-def take(browser: Browser, ledger: Ledger, herd: bool) -> None:
+def take(browser: Browser, ledger: Ledger, scenery: str) -> None:
     with served(Mounted(lambda: ledger, lambda environ: ('operate', 'ann')).wsgi) as url:
-        for name, (page, query, (width, height), wants_herd) in PICTURES.items():
-            if wants_herd != herd:
+        for name, (page, query, (width, height), painted) in PICTURES.items():
+            if painted != scenery:
                 continue
             context = browser.new_context(
                 viewport={'width': width, 'height': height}, locale='en-GB',

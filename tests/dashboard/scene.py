@@ -123,5 +123,17 @@ def paint_herd(ledger: Ledger, now: float, towns: int = 120) -> None:
     ledger.own([Owner(each, 'http://127.0.0.1:9000', '/srv/towns', now - DAY) for each in names])
 
 
+def paint_good_day(ledger: Ledger, now: float) -> None:
+    """A shop where all that was due in the last two days ran well."""
+    chance = random.Random(8)
+    ledger.seen(SHOP, 'http://127.0.0.1:8000', {
+        name: declared(name, plan) for name, plan in PLANS.items()}, now - 100 * DAY)
+    for name, plan in PLANS.items():
+        for scheduled in times(plan, now, 200):
+            if scheduled > now - 2 * DAY:
+                ran(ledger, Run(SHOP, name, scheduled), 'ok', chance.uniform(60, 900))
+    ledger.own([Owner(SHOP, 'http://127.0.0.1:8000', '/srv/shop', now - 3 * DAY)])
+
+
 def date_of(instant: float, timezone: str = 'UTC') -> str:
     return datetime.fromtimestamp(instant, ZoneInfo(timezone)).date().isoformat()
