@@ -286,12 +286,15 @@ def test_what_is_not_http_is_passed_on(kind):
     seen = []
 
     async def page(scope, receive, send):
-        seen.append((scope['type'], receive, send))
+        seen.append((scope['type'], await receive(), send))
+
+    async def receive():
+        return {'type': f'{kind}.startup'}
 
     app = Cron('shop', enabled=False).asgi(page)
     scope = {'type': kind, 'path': '/cronjobs/x', 'headers': []}
-    asyncio.run(app(scope, 'receive', 'send'))
-    assert seen == [(kind, 'receive', 'send')]
+    asyncio.run(app(scope, receive, 'send'))
+    assert seen == [(kind, {'type': f'{kind}.startup'}, 'send')]
 
 
 @pytest.mark.parametrize(('root', 'path'), [
