@@ -66,6 +66,8 @@ class Store:
         self.path = path
         self.patience = patience
         self._synchronous = synchronous
+        # As text: a path takes longer to become it than the kernel to look.
+        self._directory = str(path.parent)
         self._names = tuple(f'{path}{suffix}' for suffix in ('', '-wal', '-shm'))
         self._identity: Identity | None = None   # of the file, once known
         #: The directory, when its names were compared last, and uses since.
@@ -182,7 +184,7 @@ class Store:
     def _check_files(self, handle: Handle) -> None:
         # Others would open another file, and each grants a run that both have.
         # Who removes or replaces a name changes the directory.
-        directory = os.stat(self.path.parent)
+        directory = os.stat(self._directory)
         looked_at = directory.st_dev, directory.st_ino, directory.st_mtime_ns
         self._uses += 1
         if looked_at == self._looked_at and self._uses % LOOK_EACH:
