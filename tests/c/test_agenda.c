@@ -991,6 +991,79 @@ static void test_a_burst_does_not_starve_what_comes_after_it(void)
     cs_agenda_free(play.agenda);
 }
 
+/* Call the server for a second, `most` times; who of the ten was answered. */
+static void serve_ten(struct play *play, const uint64_t *calls, int most,
+                      int *answered)
+{
+    struct cs_result ok = {.status = 200, .retry_after_s = -1,
+                           .outcome = "ok", .detail = ""};
+    struct cs_attempt attempt;
+    int i, call;
+
+    pass(play, S);
+    for (i = 0; i < most && play->in_flight; i++) {
+        cs_agenda_finish(play->agenda, play->flights[0], &ok, play->wall,
+                         play->mono);
+        memmove(play->flights, play->flights + 1,
+                --play->in_flight * sizeof(play->flights[0]));
+        while (cs_agenda_collect(play->agenda, play->wall, play->mono, 1000))
+            ;
+        if (cs_agenda_take(play->agenda, play->wall, play->mono, &attempt)
+            != CS_OK)
+            continue;
+        play->flights[play->in_flight++] = attempt.run;
+        for (call = 0; call < 10; call++)
+            answered[call] += calls[call] == attempt.call;
+    }
+}
+
+/* Ten calls each second and a server that is not up to it; five of them have
+ * many runs to make up for. `fired`: the ledger knew of them; else the clock
+ * has jumped. */
+static void check_turns(bool fired)
+{
+    struct cs_limits limits = {32, 4};
+    struct cs_policy policy;
+    struct cs_fire_spec spec = {.attempt = 1};
+    struct play play;
+    uint64_t calls[10];
+    int answered[10] = {0}, i, j;
+
+    play_init(&play, &limits);
+    cs_policy_default(&policy);
+    policy.coalesce = false;
+    policy.overlap = CS_OVERLAP_ALLOW;
+    cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
+    define(&play, "* * * * * *", &policy);
+    cs_agenda_own(play.agenda, play.app, false, play.wall);
+    for (i = 0; i < 5; i++)
+        calls[i] = add(&play, 0, -1);
+    if (!fired) {
+        play.wall.ns += 300 * S;
+        play.mono.ns += 300 * S;
+    }
+    for (; i < 10; i++)
+        calls[i] = add(&play, 0, -1);
+    for (i = 0; fired && i < 5; i++)
+        for (j = 300; j > 0; j--) {
+            spec.call = calls[i];
+            spec.scheduled_s = EPOCH_S - j;
+            CHECK_INT(cs_agenda_fire(play.agenda, &spec, play.wall,
+                                     play.mono), CS_OK);
+        }
+    for (i = 0; i < 60; i++)
+        serve_ten(&play, calls, 8, answered);
+    for (i = 0; i < 10; i++)
+        CHECK(answered[i] >= 60 * 8 / 10 / 2);
+    cs_agenda_free(play.agenda);
+}
+
+static void test_who_has_much_to_make_up_for_takes_turns(void)
+{
+    check_turns(true);
+    check_turns(false);
+}
+
 /* Fire `count` times of one call and answer them all; seconds. */
 static double fire_many(int count)
 {
@@ -1186,6 +1259,7 @@ int main(void)
     test_who_hangs_keeps_nobody_else_waiting();
     test_a_server_that_answers_nothing_is_spared();
     test_a_burst_does_not_starve_what_comes_after_it();
+    test_who_has_much_to_make_up_for_takes_turns();
     test_many_runs_of_one_call_cost_what_they_are_many();
     test_what_waits_for_room_too_long_is_missed();
     test_runs_that_may_overlap_are_bounded();

@@ -38,7 +38,8 @@
  * under way, what comes due beyond that is skipped and told so; cs_agenda_fire
  * adds to them up to CS_FIRED_MOST. All of it costs near-linear time, in turns
  * that are bounded. Of what waits, the oldest and the newest take turns, so a
- * burst does not keep waiting what comes due after it.
+ * burst does not keep waiting what comes due after it; and a call that has
+ * many runs to make up for takes turns with the others.
  *
  * Room. `per_process` limits the attempts in flight. One that has waited for
  * its answer for more than a second, while one sent half a second later was

@@ -13,11 +13,11 @@
  * Invariants. A call is in `agenda->calls` exactly while CALL_PLANNED is set;
  * its node's key is then, and while it is BLOCKED or has an unused FIRST, the
  * due time of its next run. Its runs are in the order of their scheduled
- * times. A run that is queued is in its application's queue, by due; one that
+ * times. A run that is queued is in its application's queue, by turn; one that
  * backs off is in `agenda->backing_off` (key: mono). An application is in the
  * heap and the list of ready ones exactly while READY: it has a queued run and
- * room for it. What is in flight and counts is in the list of flights, the one that was
- * sent first at its head.
+ * room for it. What is in flight and counts is in the list of flights, the one
+ * that was sent first at its head.
  */
 #ifndef CS_AGENDA_PARTS_H
 #define CS_AGENDA_PARTS_H
@@ -42,7 +42,7 @@ struct cs_job {
 struct cs_app {
     struct cs_heap_node oldest; /* in agenda->oldest */
     struct cs_app *newer, *older;   /* Borrowed; ready ones. */
-    struct cs_heap queue;       /* runs, by due */
+    struct cs_heap queue;       /* runs, by turn */
     struct cs_app *bucket_next; /* Borrowed. */
     struct cs_app *changed_before, *changed_after;   /* Borrowed. */
     struct cs_call *calls;      /* Owned; linked by `app_next`. */
@@ -108,6 +108,10 @@ struct cs_run {
     int64_t scheduled_s;
     struct cs_wall due;
     struct cs_mono punctual;    /* when it would have been in time */
+    struct cs_mono turn;        /* its place in the queue: that, or when the
+                                   runs of its call before it had ended, so
+                                   that a call with many to make up for takes
+                                   turns with the others */
     struct cs_mono sent;        /* when it was handed out */
     struct cs_mono refused;     /* when it was first; 0: was not */
     int32_t attempt;            /* from 1 */
@@ -136,10 +140,10 @@ struct cs_agenda {
     struct cs_table jobs, apps, calls_by_handle;
     struct cs_heap calls;         /* by due, wall */
     struct cs_heap backing_off;   /* runs, mono */
-    struct cs_heap oldest;        /* ready apps, by the due of their first
-                                     run */
+    struct cs_heap oldest;        /* ready apps, by the turn of their
+                                     first run */
     struct cs_app *newest, *last;   /* Borrowed; the same, the one whose run
-                                       came due last first, or nearly */
+                                       has the last turn first, or nearly */
     bool newest_next;             /* whose turn it is */
     struct cs_run *sent_first, *sent_last;   /* Borrowed; the flights. */
     size_t counted;               /* how many those are */

@@ -60,7 +60,7 @@ void cs_run_queue(struct cs_agenda *agenda, struct cs_run *run)
     run->state = RUN_QUEUED;
     activate(run);
     agenda->stats.waiting++;
-    cs_heap_push(&app->queue, &run->node, run->due.ns);
+    cs_heap_push(&app->queue, &run->node, run->turn.ns);
     refresh(agenda, app);
 }
 
@@ -209,6 +209,7 @@ enum cs_status cs_run_new(struct cs_agenda *agenda, struct cs_call *call,
     run->scheduled_s = spec->scheduled_s;
     run->due = spec->due;
     run->punctual.ns = spec->mono.ns - spec->late_ns;
+    run->turn = call->flags & CALL_DELAYED ? spec->mono : run->punctual;
     run->backlog = spec->backlog;
     run->fired = spec->fired;
     run->appointed = spec->appointed;
@@ -252,7 +253,7 @@ size_t cs_run_wake(struct cs_agenda *agenda, struct cs_mono mono, size_t most)
 
         cs_run_leave(agenda, run);
         if (appointed) {
-            run->punctual = mono;
+            run->punctual = run->turn = mono;
             run->backlog = true;
             run->call->backlog++;
         }
@@ -336,7 +337,7 @@ void cs_run_follow(struct cs_agenda *agenda, struct cs_call *call,
     blocked = call->blocked ? first_blocked(call) : NULL;
     if (blocked) {
         cs_run_leave(agenda, blocked);
-        blocked->punctual = mono;   /* now it is its turn */
+        blocked->punctual = blocked->turn = mono;
         cs_run_queue(agenda, blocked);
     } else if (call->flags & CALL_BLOCKED) {
         call->flags &= (uint8_t)~CALL_BLOCKED;
