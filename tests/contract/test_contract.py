@@ -305,20 +305,21 @@ def test_where_overlap_is_allowed_both_run(driver, job):
 # -- the ledger ---------------------------------------------------------------------
 
 
-def test_a_locked_ledger_is_to_be_asked_again(served, job, caplog):
-    assert served.run('cleanup', SCHEDULED - 60).outcome == 'ok'   # it is there
-    served.ledger._store.patience = 0.1
-    headers = served.signed('cleanup')
-    with closing(sqlite3.connect(served.ledger.path, isolation_level=None)) as other:
-        other.execute('BEGIN IMMEDIATE')
-        reply = served.send(served.path('cleanup'), headers)
-    assert (reply.status, reply.headers['retry-after']) == (503, '1')
-    assert reply.outcome is None
-    assert len(job.runs) == 1
-    assert 'cleanup of shop did not run' in caplog.text
-    served.ledger._store.patience = 5.0
-    assert served.send(served.path('cleanup'), headers).outcome == 'ok'
-    assert len(job.runs) == 2
+def test_a_locked_ledger_is_to_be_asked_again(driver, job, caplog):
+    with driver.serve([job.spec(catch_up=None)]) as served:
+        assert served.run('cleanup', SCHEDULED - 60).outcome == 'ok'   # it is there
+        served.ledger._store.patience = 0.1
+        headers = served.signed('cleanup')
+        with closing(sqlite3.connect(served.ledger.path, isolation_level=None)) as other:
+            other.execute('BEGIN IMMEDIATE')
+            reply = served.send(served.path('cleanup'), headers)
+        assert (reply.status, reply.headers['retry-after']) == (503, '1')
+        assert reply.outcome == 'waiting'   # as long as `catch_up` allows
+        assert len(job.runs) == 1
+        assert 'cleanup of shop did not run' in caplog.text
+        served.ledger._store.patience = 5.0
+        assert served.send(served.path('cleanup'), headers).outcome == 'ok'
+        assert len(job.runs) == 2
 
 
 def test_a_damaged_ledger_runs_nothing(driver, job, tmp_path):

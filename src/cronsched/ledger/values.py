@@ -30,8 +30,9 @@ BUCKETS: Final = (0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
 class LedgerError(CronError):
     """The store of runs cannot be used; nothing was claimed. `path` names
-    the file, where there is one. `passing`: it is a server that is away, or
-    another one than before, and will be there again."""
+    the file, where there is one. `passing`: a server that is away, or another
+    one than before; a file that is locked, or has no room. It will be there
+    again, and who asked asks again."""
 
     path: Path | None = None
     passing = False

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import sqlite3
 
-__all__ = ['ADVICE', 'BUSY', 'HARMLESS', 'code_of']
+__all__ = ['ADVICE', 'BUSY', 'HARMLESS', 'PASSING', 'code_of']
 
 BUSY = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL))
 # After these, the connection is as good as before.
 HARMLESS = BUSY | {sqlite3.SQLITE_FULL}
+# They end without a change of the application: a quota that is full is SQLITE_IOERR.
+PASSING = HARMLESS | {sqlite3.SQLITE_IOERR}
 ADVICE = {
     sqlite3.SQLITE_BUSY: 'stays locked by another process: find it with `fuser -v`',
     sqlite3.SQLITE_LOCKED: 'stays locked in this process',

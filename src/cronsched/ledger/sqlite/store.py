@@ -28,7 +28,7 @@ from typing import TypeVar
 
 from cronsched.base import clock
 from cronsched.ledger.sqlite import members, schema
-from cronsched.ledger.sqlite.codes import ADVICE, BUSY, HARMLESS, code_of
+from cronsched.ledger.sqlite.codes import ADVICE, BUSY, HARMLESS, PASSING, code_of
 from cronsched.ledger.sqlite.files import connect, identity_of, secured
 from cronsched.ledger.sqlite.handles import Handle, Handles, Identity
 from cronsched.ledger.sqlite.local import check_local
@@ -217,8 +217,10 @@ class Store:
         return error
 
     def _explained(self, error: sqlite3.Error) -> LedgerError:
-        advice = ADVICE.get(code_of(error), 'cannot be used')
-        return self._error(f'{advice} (SQLite: {error})')
+        code = code_of(error)
+        explained = self._error(f'{ADVICE.get(code, "cannot be used")} (SQLite: {error})')
+        explained.passing = code in PASSING
+        return explained
 
     def _was_moved(self) -> LedgerError:
         return self._error(
@@ -241,7 +243,9 @@ class _Using:
     def __enter__(self) -> sqlite3.Connection:
         store, handle = self._store, self._handle
         if not handle.lock.acquire(timeout=store.patience):
-            raise store._error(ADVICE[sqlite3.SQLITE_LOCKED])
+            locked = store._error(ADVICE[sqlite3.SQLITE_LOCKED])
+            locked.passing = True
+            raise locked
         try:
             if handle.connection is None:
                 store._open(handle)
