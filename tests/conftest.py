@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from collections import Counter
@@ -32,6 +33,13 @@ def own_directories(
     scheduler = sys.modules.get('cronsched.scheduler.process')
     if scheduler is not None:
         scheduler.stop()
+
+
+@pytest.fixture(scope='module', autouse=True)
+def own_garbage() -> Iterator[None]:
+    """What a file leaves open is told of that file, not of one that comes later."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)
