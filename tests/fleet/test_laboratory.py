@@ -27,7 +27,7 @@ def test_a_host_and_the_primary_server_die(allowed: None, tmp_path: Path) -> Non
     with Laboratory(tmp_path, skew=SKEW, standby=True) as laboratory:
         laboratory.settle()
         first = int(time.time()) + max(SKEW.values()) + 1
-        took = kill_owner(laboratory)
+        kill_owner(laboratory)   # and wait until another host fires
         laboratory.failover(lag=0.7)
         time.sleep(3)
         count = len(laboratory.record.all())
@@ -37,7 +37,6 @@ def test_a_host_and_the_primary_server_die(allowed: None, tmp_path: Path) -> Non
         laboratory.rest()
         problems = laboratory.problems(first, last)
         assert problems == [], '\n'.join([*problems[:20], laboratory.report()])
-        assert took < 6.0
         # Of half a minute, three seconds in which the new server grants nothing
         # and each run that is due is asked for again each second.
         assert laboratory.requests_per_run() < 1.5
