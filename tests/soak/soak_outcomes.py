@@ -81,7 +81,9 @@ def fault_of(row: Row | None, done: list[Execution], dead: set[int]) -> str:
     if row.state in NOT_EXECUTED:
         return 'executed' if done else ''
     if not done:
-        return 'never executed'
+        # Its request died with the worker it waited for, and its sender gave up.
+        never_began = row.state == 'timed_out' and row.started is None
+        return '' if never_began else 'never executed'
     expected = done[-1].outcome or 'lost'
     return '' if row.state == expected else f'it was {expected}'
 
