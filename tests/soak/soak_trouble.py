@@ -16,9 +16,13 @@ import signal
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
 from soak_fleet import Fleet, until
+
+T = TypeVar('T')
 
 # How long a process that was stopped (SIGSTOP) stands still, and a ledger is
 # locked; seconds.
@@ -62,16 +66,26 @@ class Trouble:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
 
+    def wait_for(self, condition: Callable[[], T]) -> T:
+        """As `until`; a server that reloads may wait for one that stands still."""
+        def after_rest() -> T:
+            self.rest(0.0)
+            return condition()
+
+        return until(after_rest)
+
     def kill_owner(self) -> None:
+        self.wait_for(self.fleet.owner)
         self.fleet.kill_owner()
 
     def kill_anybody(self) -> None:
+        self.wait_for(self.fleet.contenders)
         self.fleet.kill_anybody(self.chance)
 
     def stop(self) -> bool:
         """One process stands still, be it the owner or one that executes;
         False where somebody has to go on serving."""
-        moving = until(self.fleet.contenders) - self.still.keys()
+        moving = self.wait_for(self.fleet.contenders) - self.still.keys()
         if len(self.still) >= 2 or not moving:
             return False
         pid = self.chance.choice(sorted(moving))
@@ -86,17 +100,14 @@ class Trouble:
     def lock_ledger(self) -> None:
         path = self.fleet.directory / 'state' / 'cronsched' / 'ledger.sqlite3'
         connection = sqlite3.connect(path, isolation_level=None, timeout=1.0)
-        until(lambda: self._lock(connection))
+        self.wait_for(lambda: self._lock(connection))
         time.sleep(LOCKED)
         connection.execute('ROLLBACK')
         connection.close()
 
     def _lock(self, connection: sqlite3.Connection) -> bool:
-        """A process that stands still may have the lock."""
-        try:
+        with suppress(sqlite3.OperationalError):
             connection.execute('BEGIN IMMEDIATE')
-        except sqlite3.OperationalError:
-            self.rest(0.0)
         return connection.in_transaction
 
     def remove_runtime_directory(self) -> None:
