@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from cronsched.ledger import LedgerError, Run
+from cronsched.ledger import Declared, LedgerError, Plan, Run, Seen
 from cronsched.ledger.process import Process
 from cronsched.ledger.sqlite import SQLiteLedger, schema
 
@@ -98,8 +98,54 @@ def test_the_first_version_refuses_what_came_later(path, ledger, monkeypatch):
     ledger.applications()
     ledger.close()
     monkeypatch.setattr(schema, 'VERSIONS', schema.VERSIONS[:1])
-    with pytest.raises(LedgerError, match=r'newer cronsched \(schema 3, this one knows 1\)'):
+    with pytest.raises(LedgerError, match=r'newer cronsched \(schema 4, this one knows 1\)'):
         ledger.history()
+
+
+def write_third_version(path, *jobs):
+    """`jobs` are the application id, the name, the expression and the place."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(';'.join(schema.VERSIONS[:3]))
+        connection.execute(f'PRAGMA application_id = {schema.APPLICATION_ID}')
+        connection.execute('PRAGMA user_version = 3')
+        connection.executemany(
+            'INSERT INTO jobs (application_id, job, since, newest, last_ok, fence, expression, '
+            "timezone, planned, offset, place, words) VALUES (?, ?, 5.0, 60, 60, 3, ?, 'UTC', "
+            "7.0, 1.5, ?, 'words')", jobs)
+        connection.commit()
+    path.chmod(0o600)
+
+
+def declarations(path):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute(
+            'SELECT expression, place FROM declarations ORDER BY 1, 2').fetchall()
+
+
+def test_what_the_code_says_of_many_jobs_is_kept_once(path, ledger):
+    write_third_version(
+        path, ('org/bern', 'tidy', '* * * * *', 'a.py:1'), ('org/zug', 'tidy', '* * * * *',
+        'a.py:1'), ('org/zug', 'mail', '0 8 * * *', None), ('org/zug', 'unknown', None, None))
+    bern, mail, zug, unknown = ledger.jobs()
+    assert bern[1:] == zug[1:]
+    assert (zug.plan, zug.place, zug.words) == (Plan('* * * * *', 'UTC'), 'a.py:1', 'words')
+    assert (zug.planned, zug.offset, zug.newest, zug.last_success) == (7.0, 1.5, 60, 60)
+    assert (mail.plan, mail.place) == (Plan('0 8 * * *', 'UTC'), None)
+    assert (unknown.plan, unknown.words) == (None, None)
+    assert ledger.claim(Run('org/zug', 'tidy', 120)).fence == 4
+    assert declarations(path) == [('* * * * *', 'a.py:1'), ('0 8 * * *', None)]
+
+
+def test_what_no_job_says_any_more_is_forgotten(path, ledger):
+    for place, at in (('a.py:1', 10.0), ('a.py:2', 20.0)):
+        ledger.see([
+            Seen(name, 'http://a', {'tidy': Declared(Plan('* * * * *'), 1.5, None, place)}, at)
+            for name in ('org/bern', 'org/zug')])
+    assert declarations(path) == [('* * * * *', 'a.py:1'), ('* * * * *', 'a.py:2')]
+    assert [(job.place, job.planned) for job in ledger.jobs()] == [('a.py:2', 10.0)] * 2
+    ledger.prune(0.0)
+    assert declarations(path) == [('* * * * *', 'a.py:2')]
+    assert [job.place for job in ledger.jobs()] == ['a.py:2'] * 2
 
 
 CLAIMER = """

@@ -23,7 +23,15 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from cronsched.base import clock
 from cronsched.base.pieces import pieces
 from cronsched.ledger.known import Declared, Owner, Pause, Plan, Seen
-from cronsched.ledger.sqlite import claims, ends, executions, history, members, records
+from cronsched.ledger.sqlite import (
+    claims,
+    declarations,
+    ends,
+    executions,
+    history,
+    members,
+    records,
+)
 from cronsched.ledger.sqlite import owners as ownership
 from cronsched.ledger.sqlite.looking import LookingStore
 from cronsched.ledger.sqlite.reading import Reading
@@ -173,17 +181,12 @@ class SQLiteLedger(Reading):
         self, application_id: str, base_url: str,
         jobs: Iterable[str] | Mapping[str, Plan | Declared | None], at: float,
     ) -> None:
-        with self._store.write() as connection:
-            records.see(connection, application_id, base_url, jobs, at)
+        told = jobs if isinstance(jobs, Mapping) else dict.fromkeys(jobs)
+        self.see([Seen(application_id, base_url, told, at)])
 
     def see(self, seen: Iterable[Seen]) -> None:
         with self._store.write() as connection:
-            for each in seen:
-                if each.jobs is None:
-                    records.see_address(connection, each.application_id, each.base_url, each.at)
-                else:
-                    records.see(
-                        connection, each.application_id, each.base_url, each.jobs, each.at)
+            records.see(connection, seen)
 
     def fleet(self) -> None:
         return None
@@ -241,6 +244,7 @@ class SQLiteLedger(Reading):
                 time.sleep(0.001)
         with self._store.write() as connection:
             members.prune(connection, self._store.presence, before)
+            declarations.forget_unused(connection)
         return pruned
 
     def close(self) -> None:

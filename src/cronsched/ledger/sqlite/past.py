@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from cronsched.ledger.known import KnownJob, PastJob
 from cronsched.ledger.pasts import floors, past_jobs
-from cronsched.ledger.sqlite.records import KNOWN, known_job
+from cronsched.ledger.sqlite.declarations import Said
 
 # Recorded by a clock that was ahead, and never executed: not trusted.
 TRUSTED = '(r.started IS NOT NULL OR ifnull(r.ended, 0) <= ?)'
@@ -36,7 +36,11 @@ def past(
 
 
 def _known(connection: sqlite3.Connection, names: Iterable[str]) -> dict[int, KnownJob]:
-    chosen = tuple(names)
-    return {row[0]: known_job(row[1:]) for row in connection.execute(
-        f'SELECT id, {KNOWN} FROM jobs WHERE application_id IN ({", ".join("?" * len(chosen))})',
-        chosen)}
+    chosen, said, known = tuple(names), Said(connection), {}
+    for row in connection.execute(
+        'SELECT id, declaration, application_id, job, since, newest, last_ok, planned, declared, '
+        f'offset FROM jobs WHERE application_id IN ({", ".join("?" * len(chosen))})', chosen,
+    ):
+        plan, *texts = said[row[1]]
+        known[row[0]] = KnownJob._make((*row[2:7], plan, row[7], bool(row[8]), row[9], *texts))
+    return known

@@ -7,7 +7,16 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from cronsched.ledger.known import Application, Declared, KnownJob, Pause, Plan, known_plan
+from cronsched.ledger.known import (
+    Application,
+    Declared,
+    KnownJob,
+    Pause,
+    Plan,
+    Seen,
+    known_plan,
+)
+from cronsched.ledger.sqlite.declarations import Numbers, said_of
 from cronsched.ledger.sqlite.history import find
 from cronsched.ledger.sqlite.jobs import requested_by
 from cronsched.ledger.values import Run
@@ -18,60 +27,46 @@ KNOWN = ('application_id, job, since, newest, last_ok, expression, timezone, see
          'declared, offset, options, place, words')
 
 DECLARE = (
-    'INSERT INTO jobs (application_id, job, since, planned, expression, timezone, seed, offset, '
-    'options, place, words) VALUES (:application_id, :job, :at, :at, :expression, :timezone, '
-    ':seed, :offset, :options, :place, :words) '
+    'INSERT INTO jobs (application_id, job, since, planned, declaration, offset) '
+    'VALUES (?1, ?2, ?3, ?3, ?4, ?5) '
     'ON CONFLICT (application_id, job) DO UPDATE SET declared = 1, '
     # Of a plan that was not known before, nothing says that it changed.
-    'planned = CASE WHEN jobs.expression IS NULL OR (jobs.expression, jobs.timezone, jobs.seed) '
-    'IS (excluded.expression, excluded.timezone, excluded.seed) '
-    'THEN jobs.planned ELSE excluded.planned END, '
-    'expression = excluded.expression, timezone = excluded.timezone, seed = excluded.seed, '
-    'offset = excluded.offset, options = excluded.options, place = excluded.place, '
-    'words = excluded.words WHERE (jobs.declared, jobs.expression, jobs.timezone, jobs.seed, '
-    'jobs.offset, jobs.options, jobs.place, jobs.words) IS NOT (1, excluded.expression, '
-    'excluded.timezone, excluded.seed, excluded.offset, excluded.options, excluded.place, '
-    'excluded.words)')
+    'planned = CASE WHEN jobs.declaration IS NULL OR EXISTS (SELECT 1 FROM declarations AS old '
+    'JOIN declarations AS new ON (old.expression, old.timezone, old.seed) '
+    'IS (new.expression, new.timezone, new.seed) WHERE old.id = jobs.declaration '
+    'AND new.id = excluded.declaration) THEN jobs.planned ELSE excluded.planned END, '
+    'declaration = excluded.declaration, offset = excluded.offset '
+    'WHERE (jobs.declared, jobs.declaration, jobs.offset) '
+    'IS NOT (1, excluded.declaration, excluded.offset)')
 NAME = (
     'INSERT INTO jobs (application_id, job, since) VALUES (?, ?, ?) '
     'ON CONFLICT (application_id, job) DO UPDATE SET declared = 1 WHERE NOT jobs.declared')
+ADDRESS = (
+    'INSERT INTO applications (application_id, base_url, seen) VALUES (?, ?, ?) '
+    'ON CONFLICT (application_id) DO UPDATE SET base_url = excluded.base_url, '
+    'seen = excluded.seen')
 
 
-def see(
-    connection: sqlite3.Connection, application_id: str, base_url: str,
-    jobs: Iterable[str] | Mapping[str, Plan | Declared | None], at: float,
+def see(connection: sqlite3.Connection, seen: Iterable[Seen]) -> None:
+    numbers = Numbers(connection)
+    for each in seen:
+        connection.execute(ADDRESS, (each.application_id, each.base_url, each.at))
+        if each.jobs is not None:
+            _declare(connection, numbers, each.application_id, each.jobs, each.at)
+            _forget_others(connection, each.application_id, each.jobs)
+
+
+def _declare(
+    connection: sqlite3.Connection, numbers: Numbers, application_id: str,
+    jobs: Mapping[str, Plan | Declared | None], at: float,
 ) -> None:
-    see_address(connection, application_id, base_url, at)
-    told = dict(jobs) if isinstance(jobs, Mapping) else dict.fromkeys(jobs)
-    for name, said in told.items():
+    for name, said in jobs.items():
         declared = Declared(said) if isinstance(said, Plan) else said
         if declared is None or declared.plan is None:
             connection.execute(NAME, (application_id, name, at))
         else:
-            connection.execute(DECLARE, _declaration(application_id, name, declared, at))
-    _forget_others(connection, application_id, told)
-
-
-def see_address(
-    connection: sqlite3.Connection, application_id: str, base_url: str, at: float,
-) -> None:
-    connection.execute(
-        'INSERT INTO applications (application_id, base_url, seen) VALUES (?, ?, ?) '
-        'ON CONFLICT (application_id) '
-        'DO UPDATE SET base_url = excluded.base_url, seen = excluded.seen',
-        (application_id, base_url, at))
-
-
-def _declaration(
-    application_id: str, job: str, declared: Declared, at: float,
-) -> dict[str, Any]:
-    plan = declared.plan
-    assert plan is not None
-    return {
-        'application_id': application_id, 'job': job, 'at': at, 'expression': plan.expression,
-        'timezone': plan.timezone, 'seed': plan.seed, 'offset': declared.offset,
-        'options': declared.options, 'place': declared.place, 'words': declared.words,
-    }
+            connection.execute(DECLARE, (
+                application_id, name, at, numbers[said_of(declared)], declared.offset))
 
 
 def _forget_others(
@@ -94,7 +89,7 @@ def jobs(connection: sqlite3.Connection, application_id: str | None) -> list[Kno
     where, values = ('', ()) if application_id is None else (
         'WHERE application_id = ? ', (application_id,))
     return [known_job(row) for row in connection.execute(
-        f'SELECT {KNOWN} FROM jobs {where}ORDER BY application_id, job', values)]
+        f'SELECT {KNOWN} FROM known_jobs {where}ORDER BY application_id, job', values)]
 
 
 def known_job(row: tuple[Any, ...]) -> KnownJob:

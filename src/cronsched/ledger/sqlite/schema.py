@@ -19,6 +19,10 @@ histogram's buckets, -1 for runs that never began.
 
 Schema 3: of each job the claims that are granted are numbered (`fence`); what
 is rare is found by an index of its own, which a run that ends well never enters.
+
+Schema 4: what the code says of a job is the same for thousands of application
+ids, and stands once in `declarations`: the rows of `jobs`, which each run
+changes, are small. `known_jobs` is both.
 """
 
 from __future__ import annotations
@@ -121,6 +125,32 @@ VERSIONS = (
     ALTER TABLE runs ADD COLUMN fence INTEGER NOT NULL DEFAULT 0;
     CREATE INDEX runs_odd ON runs (scheduled) WHERE state NOT IN ('ok', 'running');
     CREATE INDEX runs_by_hand ON runs (scheduled) WHERE requested;
+    """,
+    """
+    CREATE TABLE declarations (
+        id INTEGER PRIMARY KEY, expression TEXT NOT NULL, timezone TEXT, seed TEXT,
+        options TEXT, place TEXT, words TEXT
+    );
+    CREATE INDEX declarations_plan ON declarations (expression, place, timezone, seed);
+    INSERT INTO declarations (expression, timezone, seed, options, place, words)
+        SELECT DISTINCT expression, timezone, seed, options, place, words FROM jobs
+        WHERE expression IS NOT NULL;
+    CREATE TABLE jobs_4 (
+        id INTEGER PRIMARY KEY, application_id TEXT NOT NULL, job TEXT NOT NULL,
+        since REAL NOT NULL, newest INTEGER, last_started INTEGER, last_ok INTEGER,
+        fence INTEGER NOT NULL DEFAULT 0, planned REAL, declared INTEGER NOT NULL DEFAULT 1,
+        declaration INTEGER, offset REAL NOT NULL DEFAULT 0,
+        UNIQUE (application_id, job)
+    );
+    INSERT INTO jobs_4 SELECT j.id, application_id, job, since, newest, last_started, last_ok,
+        fence, planned, declared, d.id, offset FROM jobs AS j LEFT JOIN declarations AS d
+        ON d.expression = j.expression AND d.place IS j.place AND d.timezone IS j.timezone
+        AND d.seed IS j.seed AND d.options IS j.options AND d.words IS j.words;
+    DROP TABLE jobs;
+    ALTER TABLE jobs_4 RENAME TO jobs;
+    CREATE VIEW known_jobs AS SELECT jobs.id, application_id, job, since, newest, last_started,
+        last_ok, planned, declared, offset, expression, timezone, seed, options, place, words
+        FROM jobs LEFT JOIN declarations ON declarations.id = declaration;
     """,
 )
 

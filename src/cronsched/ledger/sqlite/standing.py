@@ -25,7 +25,7 @@ STATE = (
 STANDINGS = (
     f'SELECT job, {STATE} AS stands, count(*), min(application_id), max(newest), '
     'CASE WHEN count(words) = count(*) AND min(words) = max(words) THEN min(words) END '
-    'FROM jobs GROUP BY job, stands ORDER BY job, stands')
+    'FROM known_jobs AS jobs GROUP BY job, stands ORDER BY job, stands')
 
 # Whose state asks for somebody comes first.
 SEVERITY = (
@@ -37,7 +37,8 @@ SEVERITY = (
 # A float as SQLite casts it: towards nought, as int() does.
 PLANNED = (
     'SELECT job, expression, timezone, seed, CAST(offset AS INTEGER) AS delay, count(*) '
-    'FROM jobs WHERE declared GROUP BY job, expression, timezone, seed, delay ORDER BY job, delay')
+    'FROM known_jobs WHERE declared GROUP BY job, expression, timezone, seed, delay '
+    'ORDER BY job, delay')
 
 FAR = 1 << 62
 
@@ -72,20 +73,22 @@ def planned(connection: sqlite3.Connection) -> list[Planned]:
 
 def timezones(connection: sqlite3.Connection) -> list[str]:
     return [zone for zone, in connection.execute(
-        'SELECT DISTINCT timezone FROM jobs WHERE declared AND timezone IS NOT NULL ORDER BY 1')]
+        'SELECT DISTINCT timezone FROM known_jobs WHERE declared AND timezone IS NOT NULL '
+        'ORDER BY 1')]
 
 
 def find_jobs(connection: sqlite3.Connection, wanted: Wanted) -> tuple[list[Found], int]:
     where, values = _conditions(wanted)
     first, *rest = ORDERS[wanted.order]
     direction = 'DESC' if wanted.descending else 'ASC'
-    jobs = f'FROM (SELECT jobs.*, {STATE} AS stands FROM jobs) '
+    jobs = f'FROM (SELECT jobs.*, {STATE} AS stands FROM '
     total: int = connection.execute(
-        f'SELECT count(*) {jobs}WHERE {where}', values).fetchone()[0]
+        f'SELECT count(*) {jobs}jobs) WHERE {where}', values).fetchone()[0]
     with _ranks(connection, wanted):
         rows = connection.execute(
-            f'SELECT stands, {KNOWN} {jobs}WHERE {where} ORDER BY {first} {direction}, '
-            f'{", ".join(rest)} LIMIT ? OFFSET ?', (*values, wanted.limit, wanted.skip)).fetchall()
+            f'SELECT stands, {KNOWN} {jobs}known_jobs AS jobs) WHERE {where} '
+            f'ORDER BY {first} {direction}, {", ".join(rest)} LIMIT ? OFFSET ?',
+            (*values, wanted.limit, wanted.skip)).fetchall()
     return [Found(known_job(row[1:]), row[0]) for row in rows], total
 
 
