@@ -292,6 +292,19 @@ def test_many_missed_runs_are_recorded_at_once(ledger):
         ('missed', run(9).scheduled, 10, 'nobody there', NOW)}
 
 
+def test_one_of_many_missed_runs_that_ran_keeps_its_end(ledger):
+    ledger.seen(APPLICATION, 'http://a', [f'job {number}' for number in range(9)], 100.0)
+    ended(ledger, run(0, 'job 4'), 'ok')
+    ledger.miss([
+        Missed(run(0, f'job {number}'), run(2).scheduled, 3) for number in range(10)], NOW)
+    rows = {row.run.job: row.state for row in ledger.history()}
+    assert rows == {f'job {number}': 'ok' if number == 4 else 'missed' for number in range(10)}
+    counted = {each.job: each.count for each in ledger.totals() if each.outcome == 'missed'}
+    assert counted == {f'job {number}': 3 for number in range(10) if number != 4}
+    newest = {job.job: job.newest for job in ledger.jobs()}
+    assert {newest[f'job {number}'] for number in (0, 9)} == {run(2).scheduled}
+
+
 def test_a_new_plan_is_as_new(ledger):
     ledger.seen(APPLICATION, 'http://a', {JOB: Plan('0 9 1 * *')}, 100.0)
     ledger.seen(APPLICATION, 'http://a', {JOB: Plan('0 9 1 * *')}, 200.0)

@@ -13,10 +13,10 @@ from typing import Any
 
 from cronsched.ledger.rules import backoff
 from cronsched.ledger.sqlite import executions, members
-from cronsched.ledger.sqlite.jobs import Job, ids_of, job_of, note_newest, requested_by
+from cronsched.ledger.sqlite.jobs import Job, job_of, note_newest, requested_by
 from cronsched.ledger.sqlite.presence import Presence
-from cronsched.ledger.sqlite.totals import count_end, count_missed
-from cronsched.ledger.values import Claim, Executing, Missed, Run
+from cronsched.ledger.sqlite.totals import count_end
+from cronsched.ledger.values import Claim, Executing, Run
 
 # An attempt that ends; the last column: something waits for it.
 RUNNING = (
@@ -26,10 +26,6 @@ RUNNING = (
     'FROM jobs AS j JOIN runs AS r ON r.job_id = j.id AND r.scheduled = ? AND r.attempt = ? '
     'LEFT JOIN executions AS e ON (e.job_id, e.scheduled, e.attempt) = '
     '(r.job_id, r.scheduled, r.attempt) WHERE j.application_id = ? AND j.job = ?')
-
-MISSED = (
-    'INSERT INTO runs (job_id, scheduled, state, attempt, ended, until, count, detail) '
-    "VALUES (?, ?, 'missed', 1, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
 
 Key = tuple[int, int]   # job id and scheduled time
 
@@ -177,26 +173,6 @@ def _give_up(connection: sqlite3.Connection, job: Job, said: End) -> Executing |
     ).rowcount:
         return None
     return next(iter(executions.executing(connection, *key)), None)
-
-
-def miss(connection: sqlite3.Connection, every: list[Missed], at: float) -> list[Missed]:
-    """Many that have no record, of jobs that are known; returns those that
-    have one, or are not known."""
-    ids = ids_of(connection, {each.run.application_id for each in every})
-    cursor, rest, made = connection.cursor(), [], []
-    for each in every:
-        job_id = ids.get((each.run.application_id, each.run.job))
-        if job_id is not None and cursor.execute(MISSED, (
-            job_id, each.run.scheduled, at, each.until, each.count, each.detail,
-        )).rowcount:
-            made.append((job_id, each))
-        else:
-            rest.append(each)
-    connection.executemany(
-        'UPDATE jobs SET newest = max(ifnull(newest, 0), ?) WHERE id = ?',
-        [(each.until, job_id) for job_id, each in made])
-    count_missed(connection, [(job_id, each.count) for job_id, each in made])
-    return rest
 
 
 # -- by nobody

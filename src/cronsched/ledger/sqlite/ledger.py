@@ -34,6 +34,7 @@ from cronsched.ledger.sqlite import (
 )
 from cronsched.ledger.sqlite import owners as ownership
 from cronsched.ledger.sqlite.looking import LookingStore
+from cronsched.ledger.sqlite.missed import MISSED_AT_ONCE, miss
 from cronsched.ledger.sqlite.reading import Reading
 from cronsched.ledger.sqlite.store import Store
 from cronsched.ledger.values import Claim, Due, Executing, LedgerError, Missed, Run, check_outcome
@@ -44,7 +45,6 @@ log = logging.getLogger('cronsched.ledger')
 
 SYNCHRONOUS = ('NORMAL', 'FULL')
 PRUNED_AT_ONCE = 200
-MISSED_AT_ONCE = 900   # SQLite before 3.32 takes 999 values in a statement
 # A finish is tried again after these seconds, then kept in memory.
 FINISH_PAUSES = (0.05, 0.2, 0.5)
 
@@ -153,7 +153,7 @@ class SQLiteLedger(Reading):
     def miss(self, missed: Iterable[Missed], at: float) -> None:
         for piece in pieces(missed, MISSED_AT_ONCE):
             with self._store.write() as connection:
-                for each in ends.miss(connection, piece, at):
+                for each in miss(connection, piece, at):
                     ends.record(connection, self._store.presence, ends.End(
                         each.run, 'missed', at, 1, each.until, each.count, None, each.detail))
 

@@ -37,10 +37,14 @@ def past(
 
 def _known(connection: sqlite3.Connection, names: Iterable[str]) -> dict[int, KnownJob]:
     chosen, said, known = tuple(names), Said(connection), {}
-    for row in connection.execute(
+    for (
+        number, declaration, name, job, since, newest, last_ok, planned, declared, offset,
+    ) in connection.execute(
         'SELECT id, declaration, application_id, job, since, newest, last_ok, planned, declared, '
         f'offset FROM jobs WHERE application_id IN ({", ".join("?" * len(chosen))})', chosen,
     ):
-        plan, *texts = said[row[1]]
-        known[row[0]] = KnownJob._make((*row[2:7], plan, row[7], bool(row[8]), row[9], *texts))
+        plan, options, place, words = said[declaration]
+        known[number] = KnownJob(
+            name, job, since, newest, last_ok, plan, planned, bool(declared), offset, options,
+            place, words)
     return known

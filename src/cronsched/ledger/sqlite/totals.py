@@ -11,13 +11,14 @@ from bisect import bisect_left
 from collections.abc import Iterable
 
 from cronsched.ledger.sqlite.jobs import Job
+from cronsched.ledger.sqlite.rows import insert
 from cronsched.ledger.sums import NONE, added_up
 from cronsched.ledger.values import BUCKETS, Total
 
-COUNT = (
-    'INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?) '
+ADDED = (
     'ON CONFLICT DO UPDATE SET count = count + excluded.count, '
     'seconds = seconds + excluded.seconds, late_seconds = late_seconds + excluded.late_seconds')
+COUNT = f'INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?) {ADDED}'
 
 
 def count_end(
@@ -34,8 +35,8 @@ def count_end(
 
 def count_missed(connection: sqlite3.Connection, counts: Iterable[tuple[int, int]]) -> None:
     """So many of each of these jobs, which are named by their ids."""
-    connection.executemany(COUNT, [
-        (job_id, 'missed', NONE, NONE, count, 0.0, 0.0) for job_id, count in counts])
+    insert(connection, 'INSERT INTO totals', f"(?, 'missed', {NONE}, {NONE}, ?, 0.0, 0.0)",
+           counts, ADDED)
 
 
 def totals(connection: sqlite3.Connection) -> list[Total]:

@@ -1,0 +1,72 @@
+"""Runs that nobody executed, many at once, as SQL inside one transaction that
+writes.
+
+Example::
+
+    rest = miss(connection, [Missed(run, until, 3), ...], at)
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from typing import Final
+
+from cronsched.ledger.sqlite.jobs import ids_of
+from cronsched.ledger.sqlite.rows import MOST_VALUES, insert
+from cronsched.ledger.sqlite.totals import count_missed
+from cronsched.ledger.values import Missed
+
+__all__ = ['MISSED_AT_ONCE', 'miss']
+
+MISSED: Final = (
+    'INSERT INTO runs (job_id, scheduled, state, attempt, ended, until, count, detail)',
+    "(?, ?, 'missed', 1, ?, ?, ?, ?)")
+
+#: In one transaction, so that no claim waits for long, and as there are no
+#: more application ids among them than one question can name.
+MISSED_AT_ONCE: Final = MOST_VALUES - 1
+
+# With the id of its job.
+_Known = tuple[int, Missed]
+
+
+def miss(connection: sqlite3.Connection, every: list[Missed], at: float) -> list[Missed]:
+    """Many that have no record, of jobs that are known; returns those that
+    have one, or are not known."""
+    ids = ids_of(connection, {each.run.application_id for each in every})
+    found = [(ids.get((each.run.application_id, each.run.job)), each) for each in every]
+    known = [(job_id, each) for job_id, each in found if job_id is not None]
+    made = _insert(connection, known, at)
+    _note_newest(connection, made)
+    count_missed(connection, [(job_id, each.count) for job_id, each in made])
+    if len(made) == len(every):
+        return []
+    recorded = {each.run for _, each in made}
+    return [each for each in every if each.run not in recorded]
+
+
+def _insert(connection: sqlite3.Connection, every: list[_Known], at: float) -> list[_Known]:
+    """Those that had no record: all of them mostly. If not, each says for
+    itself whether it had one."""
+    rows = [(job_id, each.run.scheduled, at, each.until, each.count, each.detail)
+            for job_id, each in every]
+    connection.execute('SAVEPOINT missed')
+    made = every
+    if insert(connection, *MISSED, rows, 'ON CONFLICT DO NOTHING') < len(rows):
+        connection.execute('ROLLBACK TO missed')
+        made = [known for known, row in zip(every, rows, strict=True)
+                if insert(connection, *MISSED, [row], 'ON CONFLICT DO NOTHING')]
+    connection.execute('RELEASE missed')
+    return made
+
+
+def _note_newest(connection: sqlite3.Connection, made: list[_Known]) -> None:
+    """One statement for all that end alike."""
+    jobs: dict[int, list[int]] = defaultdict(list)
+    for job_id, each in made:
+        jobs[each.until].append(job_id)
+    for until, ids in jobs.items():
+        connection.execute(
+            'UPDATE jobs SET newest = max(ifnull(newest, 0), ?) '
+            f'WHERE id IN ({", ".join("?" * len(ids))})', (until, *ids))
