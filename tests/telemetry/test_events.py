@@ -95,6 +95,16 @@ def test_what_was_missed_is_told_with_how_many(stage, told):
     assert event.until > event.scheduled
 
 
+def test_what_was_missed_while_nobody_listened_has_ended_still(stage):
+    stage.ledger.seen('shop', '', {'tidy': Plan('* * * * *', 'UTC', 'tidy')}, NOW - 7200.0)
+    stage.ledger.record(Run('shop', 'tidy', NOW - 3600), 'ok', at=NOW - 3600.0)
+    stage.start()
+    app, = stage.service.apps.values()
+    missed, = stage.ledger.history(states=['missed'])
+    assert stage.service.telling.is_told(app, app.registered[0], missed.run.scheduled)
+    assert not stage.service.telling.is_told(app, app.registered[0], missed.until)
+
+
 def test_a_run_whose_process_died_is_told_once_whoever_finds_it(stage, told, ledger, caplog):
     stage.start()
     stage.pass_by(1)

@@ -22,7 +22,7 @@ from cronsched.jobs.job import Job
 from cronsched.ledger import Missed
 from cronsched.scheduler.bound import BoundApplication
 from cronsched.scheduler.safe_log import alarm, say
-from cronsched.scheduler.telling import Telling
+from cronsched.scheduler.telling import Telling, ToldMissed
 from cronsched.scheduler.words import name, time_of
 from cronsched.telemetry.fields import fields
 
@@ -38,14 +38,10 @@ def tell_missed(text: str, extra: Mapping[str, Any], *, stood: bool) -> None:
         alarm('%s: nothing ran in time', text, extra=extra)
 
 
-# What is to be told, and when the first of it was due, in UTC seconds.
-_Told = tuple[BoundApplication, Missed, float]
-
-
 @dataclass(slots=True)
 class _OfJob:
     job: Job
-    every: list[_Told] = field(default_factory=list)
+    every: list[ToldMissed] = field(default_factory=list)
 
     def text(self) -> str:
         every = [missed for _, missed, _ in self.every]
@@ -95,7 +91,4 @@ class MissedRuns:
     def tell(self, telling: Telling, at: float) -> None:
         for (_, stood), of_job in self._by_job.items():
             tell_missed(of_job.text(), of_job.fields(), stood=stood)
-            for app, missed, due in of_job.every:
-                telling.tell(
-                    'ended', app, of_job.job, missed.run.scheduled, due=due, at=at, attempt=0,
-                    outcome='missed', missed=missed.count, until=missed.until, stood=stood)
+            telling.tell_missed(of_job.job, of_job.every, at=at, stood=stood)

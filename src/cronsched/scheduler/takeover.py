@@ -107,7 +107,7 @@ class Gaps:
         if prepared.job.once or past.known.plan not in (None, prepared.declared.plan):
             return NOTHING   # a schedule that was changed is as new
         after = _after(past, at)
-        if past.ranges or max(past.single, default=after) > after:
+        if past.ranges or (past.single and max(past.single) > after):
             return _find(prepared, after, at, offset, Recorded(past))
         # Without a record, only these say what is missing.
         key = id(prepared), prepared.job.schedule, after, ceil(at - offset)
@@ -134,10 +134,10 @@ def _after(past: PastJob, at: float) -> int:
     planned = 0 if known.planned is None else int(min(known.planned, at))
     if past.before is not None:
         return max(past.before, planned)
-    if not past.floor <= known.since <= at:
-        recorded = [each for each in past.single if each <= at]
-        if recorded:
-            return max(min(recorded), planned)   # what was older is forgotten
+    if past.single and not past.floor <= known.since <= at:
+        oldest = min(past.single)
+        if oldest <= at:
+            return max(oldest, planned)   # what was older is forgotten
     since = int(min(known.since, at))
     if known.newest is not None and known.newest <= min(at, past.floor):
         since = max(since, known.newest)

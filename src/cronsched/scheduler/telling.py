@@ -11,11 +11,12 @@ answer to its request, the look for lost processes, or the ledger.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from cronsched.jobs.job import Job
 from cronsched.jobs.options import Policy
+from cronsched.ledger import Missed
 from cronsched.scheduler.bound import BoundApplication
 from cronsched.scheduler.safe_log import FAULTS, trouble
 from cronsched.scheduler.site import Site
@@ -25,13 +26,17 @@ if TYPE_CHECKING:
     from cronsched.telemetry.checkins import Checkins
     from cronsched.telemetry.ping import Pings
 
-__all__ = ['Telling']
+__all__ = ['Telling', 'ToldMissed']
 
 # Runs that were sent, or whose end was told.
 MOST_TOLD: Final = 10_000
 ABSENT: Final[Any] = object()
 
 Key = tuple[str, str, int]
+
+#: What was missed of an application id, and when the first of it was due, in
+#: UTC seconds.
+ToldMissed = tuple[BoundApplication, Missed, float]
 
 
 class Telling:
@@ -57,21 +62,48 @@ class Telling:
         *, due: float, at: float, **said: Any,
     ) -> None:
         """Never fails. Instants are in UTC seconds."""
-        key = app.application_id, job.name, scheduled
-        if kind == 'sent':
-            _note(self._sent, key)
         if kind == 'ended':
+            key = app.application_id, job.name, scheduled
             if key in self._told:
                 return
-            _note(self._told, key)
-            was_sent = self._sent.pop(key, ABSENT) is not ABSENT
+            was_sent = self._end(key)
             if said.get('outcome') == 'missed':
                 # One that nobody took, as long as it was worth while, or none.
                 said['attempt'] = int(was_sent)
-        policy = self._policy(app.site, job)
-        if not (listeners.listens() or policy.monitor or policy.ping or self.observer):
-            return
-        event = events.make(kind, app.application_id, job, scheduled, due=due, at=at, **said)
+        elif kind == 'sent':
+            _note(self._sent, (app.application_id, job.name, scheduled))
+        if self._is_heard(app.site, job):
+            self._tell(events.make(
+                kind, app.application_id, job, scheduled, due=due, at=at, **said), app.site, job)
+
+    def tell_missed(
+        self, job: Job, every: Iterable[ToldMissed], *, at: float, stood: bool,
+    ) -> None:
+        """'ended' of many runs that nobody executed: of thousands of
+        application ids, and mostly nobody hears of it."""
+        site, is_heard = None, False
+        for app, missed, due in every:
+            if site is not app.site:
+                site, is_heard = app.site, self._is_heard(app.site, job)
+            if is_heard:
+                self.tell(
+                    'ended', app, job, missed.run.scheduled, due=due, at=at, outcome='missed',
+                    missed=missed.count, until=missed.until, stood=stood)
+            elif missed.run not in self._told:
+                self._end(missed.run)
+
+    def _end(self, key: Key) -> bool:
+        """Whether it had been sent."""
+        _note(self._told, key)
+        return self._sent.pop(key, ABSENT) is not ABSENT
+
+    def _is_heard(self, site: Site, job: Job) -> bool:
+        policy = self._policy(site, job)
+        return bool(
+            listeners.listens() or policy.monitor or policy.ping or self.observer is not None)
+
+    def _tell(self, event: events.RunEvent, site: Site, job: Job) -> None:
+        policy = self._policy(site, job)
         actions = (self._check_in, self._ping) if self.observer is None else (self._observe,)
         for action in (self._listeners, *actions):
             try:
