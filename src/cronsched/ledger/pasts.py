@@ -19,6 +19,8 @@ __all__ = ['Recorded', 'floors', 'past_jobs']
 # Further back, nothing is looked for.
 LONGEST: Final = 30 * 86_400.0
 
+NONE: Final[frozenset[int]] = frozenset()
+
 # The number of a job, scheduled and until.
 Recorded = tuple[int, int, int | None]
 
@@ -45,7 +47,7 @@ def past_jobs(
     """By application id. `known` are the jobs by their number; `rows` are
     recorded since the floor, `before` is the last one of each job before."""
     last: dict[int, int] = {}
-    single: dict[int, list[int]] = defaultdict(list)
+    single: dict[int, set[int]] = defaultdict(set)
     ranges: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for number, scheduled, until in before:
         last[number] = until or scheduled
@@ -53,12 +55,13 @@ def past_jobs(
             ranges[number].append((scheduled, until))
     for number, scheduled, until in rows:
         if until is None:
-            single[number].append(scheduled)
+            single[number].add(scheduled)
         else:
             ranges[number].append((scheduled, until))
     found: dict[str, list[PastJob]] = {name: [] for name in floor_of}
     for number, job in known.items():
-        found[job.application_id].append(PastJob(
-            job, floor_of[job.application_id], last.get(number),
-            frozenset(single.get(number, ())), tuple(ranges.get(number, ()))))
+        name = job.application_id
+        found[name].append(PastJob(
+            job, floor_of[name], last.get(number), single.get(number, NONE),
+            tuple(ranges.get(number, ()))))
     return found

@@ -10,7 +10,7 @@ database, where several machines share one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal, Protocol
 
 from cronsched.ledger.history import History
@@ -159,7 +159,7 @@ class Ledger(History, Protocol):
 
     def past(
         self, at: Mapping[str, float], reach: float,
-    ) -> Mapping[str, Sequence[PastJob]]:
+    ) -> dict[str, list[PastJob]]:
         """What catching up needs, for many application ids at once: their
         jobs, and what is recorded of them in the `reach` seconds before the
         instant that `at` names, or before the newest record if that is older;

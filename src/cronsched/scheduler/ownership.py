@@ -56,7 +56,8 @@ class Decided:
 
     missed: MissedRuns = field(default_factory=MissedRuns)
     seen: list[Seen] = field(default_factory=list)
-    fired: list[tuple[BoundApplication, int, int]] = field(default_factory=list)
+    #: The index of each job and the scheduled time.
+    fired: list[tuple[BoundApplication, list[tuple[int, int]]]] = field(default_factory=list)
 
 
 class Ownership:
@@ -152,17 +153,18 @@ class Ownership:
         decided = Decided()
         for each in taken:
             self._follow(each.app, executing)
-            jobs = {job.known.job: job for job in past[each.app.application_id]}
+            # Not kept: they are many, and the garbage collector looks at each.
+            jobs = {job.known.job: job for job in past.pop(each.app.application_id)}
             self._decide(each, jobs, decided)
         # Records first, then the calls: a process that dies in between leaves
         # runs without a record, which the next owner finds again.
         ledger.own([_owner(each) for each in taken])
         ledger.see(decided.seen)
         ledger.miss(decided.missed.records, max(at.values()))
-        gone: set[str] = set()
-        for app, index, scheduled in decided.fired:
-            if app.application_id not in gone and not self.fire(app, index, scheduled):
-                gone.add(app.application_id)
+        for app, runs in decided.fired:
+            for index, scheduled in runs:
+                if not self.fire(app, index, scheduled):
+                    break   # nor are its other calls ours
         decided.missed.tell(self._state.telling, max(at.values()))
 
     def _prepared_of(self, app: BoundApplication) -> list[Prepared]:
@@ -178,16 +180,17 @@ class Ownership:
         # A job never seen before has missed nothing.
         pasts = [known.get(job.name) for job in app.registered]
         changed = len(known) != len(pasts)
+        fired: list[tuple[int, int]] = []
         for index, (each, past, offset) in enumerate(zip(prepared, pasts, offsets, strict=True)):
             if past is None:
                 changed = True
                 continue
             changed = changed or not each.is_known(past.known, offset)
             gap = self._gaps.of(past, each, taken.at, offset)
-            for scheduled in gap.fire:
-                decided.fired.append((app, index, scheduled))
+            fired += [(index, scheduled) for scheduled in gap.fire]
             if gap.missed:
                 _add_missed(decided.missed, app, each, gap, past, offset)
+        decided.fired.append((app, fired))
         told = {
             each.job.name: each.declare(offset)
             for each, offset in zip(prepared, offsets, strict=True)

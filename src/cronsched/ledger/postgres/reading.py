@@ -118,7 +118,7 @@ class Reading:
 
     def past(
         self, at: Mapping[str, float], reach: float,
-    ) -> Mapping[str, Sequence[PastJob]]:
+    ) -> dict[str, list[PastJob]]:
         return past(self._session, at, reach, self._at(None))
 
     def owners(self, application_ids: Collection[str] | None = None) -> Mapping[str, Owner]:

@@ -35,9 +35,9 @@ def miss(connection: sqlite3.Connection, every: list[Missed], at: float) -> list
     """Many that have no record, of jobs that are known; returns those that
     have one, or are not known."""
     ids = ids_of(connection, {each.run.application_id for each in every})
-    found = [(ids.get((each.run.application_id, each.run.job)), each) for each in every]
-    known = [(job_id, each) for job_id, each in found if job_id is not None]
-    made = _insert(connection, known, at)
+    made = _insert(connection, [
+        (job_id, each) for each in every
+        if (job_id := ids.get((each.run.application_id, each.run.job)))], at)
     _note_newest(connection, made)
     count_missed(connection, [(job_id, each.count) for job_id, each in made])
     if len(made) == len(every):

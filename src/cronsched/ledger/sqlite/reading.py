@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from cronsched.base import clock
@@ -60,7 +60,7 @@ class Reading:
 
     def past(
         self, at: Mapping[str, float], reach: float,
-    ) -> Mapping[str, Sequence[PastJob]]:
+    ) -> dict[str, list[PastJob]]:
         found: dict[str, list[PastJob]] = {}
         latest = clock.now() + TRUSTED_AHEAD
         for ids in pieces(at, IDS):
