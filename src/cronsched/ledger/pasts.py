@@ -33,7 +33,8 @@ def floors(
     lived: dict[str, float] = defaultdict(float)
     for job in known:
         newest = job.since if job.newest is None else job.newest
-        lived[job.application_id] = max(lived[job.application_id], newest)
+        if newest > lived[job.application_id]:
+            lived[job.application_id] = newest
     return {
         name: int(max(min(lived[name] or instant, instant), instant - LONGEST) - reach)
         for name, instant in at.items()
@@ -61,7 +62,7 @@ def past_jobs(
     found: dict[str, list[PastJob]] = {name: [] for name in floor_of}
     for number, job in known.items():
         name = job.application_id
-        found[name].append(PastJob(
+        found[name].append(PastJob._make((
             job, floor_of[name], last.get(number), single.get(number, NONE),
-            tuple(ranges.get(number, ()))))
+            tuple(ranges.get(number, ())))))
     return found

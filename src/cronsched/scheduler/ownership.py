@@ -146,9 +146,9 @@ class Ownership:
 
     def _catch_up(self, ledger: Ledger, taken: Sequence[Taken]) -> None:
         at = {each.app.application_id: each.at for each in taken}
+        shared = {id(each): each for each in (self._prepared_of(each.app) for each in taken)}
         past = ledger.past(at, max(
-            reach_of(prepared.policy for prepared in self._prepared_of(each.app))
-            for each in taken))
+            reach_of(each.policy for each in prepared) for prepared in shared.values()))
         executing = ledger.executing()
         decided = Decided()
         for each in taken:
@@ -223,8 +223,8 @@ def _add_missed(
         # With `coalesce`, the latest run replaces those before it.
         stood = prepared.policy.coalesce and bool(
             gap.fire or any(each > last for each in past.single))
-        run = Run(app.application_id, job.name, first)
-        missed.add(app, job, Missed(run, last, count), first + offset, stood)
+        run = Run._make((app.application_id, job.name, first))
+        missed.add(app, job, Missed._make((run, last, count, None)), first + offset, stood)
 
 
 def _owner(taken: Taken) -> Owner:

@@ -99,7 +99,8 @@ class Gaps:
     """
 
     def __init__(self) -> None:
-        self._found: dict[tuple[int, Schedule, int, int], Gap] = {}
+        # The schedule is kept too, so that no other gets its id.
+        self._found: dict[tuple[int, int, int, int], tuple[Schedule, Gap]] = {}
 
     def of(self, past: PastJob, prepared: Prepared, at: float, offset: float) -> Gap:
         """The runs of a job that were due before `at` and have no record.
@@ -110,13 +111,14 @@ class Gaps:
         if past.ranges or (past.single and max(past.single) > after):
             return _find(prepared, after, at, offset, Recorded(past))
         # Without a record, only these say what is missing.
-        key = id(prepared), prepared.job.schedule, after, ceil(at - offset)
+        schedule = prepared.job.schedule
+        key = id(prepared), id(schedule), after, ceil(at - offset)
         found = self._found.get(key)
         if found is None:
             if len(self._found) >= MOST:
                 self._found.clear()
-            found = self._found[key] = _find(prepared, after, at, offset, ())
-        return found
+            found = self._found[key] = schedule, _find(prepared, after, at, offset, ())
+        return found[1]
 
 
 def _find(

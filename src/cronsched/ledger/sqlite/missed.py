@@ -19,9 +19,11 @@ from cronsched.ledger.values import Missed
 
 __all__ = ['MISSED_AT_ONCE', 'miss']
 
+# A detail is given as '' where there is none: for None, Python looks for an
+# adapter, each time.
 MISSED: Final = (
     'INSERT INTO runs (job_id, scheduled, state, attempt, ended, until, count, detail)',
-    "(?, ?, 'missed', 1, ?, ?, ?, ?)")
+    "(?, ?, 'missed', 1, ?, ?, ?, nullif(?, ''))")
 
 #: In one transaction, so that no claim waits for long, and as there are no
 #: more application ids among them than one question can name.
@@ -39,7 +41,7 @@ def miss(connection: sqlite3.Connection, every: list[Missed], at: float) -> list
         (job_id, each) for each in every
         if (job_id := ids.get((each.run.application_id, each.run.job)))], at)
     _note_newest(connection, made)
-    count_missed(connection, [(job_id, each.count) for job_id, each in made])
+    count_missed(connection, ((job_id, each.count) for job_id, each in made))
     if len(made) == len(every):
         return []
     recorded = {each.run for _, each in made}
@@ -49,16 +51,19 @@ def miss(connection: sqlite3.Connection, every: list[Missed], at: float) -> list
 def _insert(connection: sqlite3.Connection, every: list[_Known], at: float) -> list[_Known]:
     """Those that had no record: all of them mostly. If not, each says for
     itself whether it had one."""
-    rows = [(job_id, each.run.scheduled, at, each.until, each.count, each.detail)
-            for job_id, each in every]
     connection.execute('SAVEPOINT missed')
     made = every
-    if insert(connection, *MISSED, rows, 'ON CONFLICT DO NOTHING') < len(rows):
+    if _insert_rows(connection, every, at) < len(every):
         connection.execute('ROLLBACK TO missed')
-        made = [known for known, row in zip(every, rows, strict=True)
-                if insert(connection, *MISSED, [row], 'ON CONFLICT DO NOTHING')]
+        made = [each for each in every if _insert_rows(connection, [each], at)]
     connection.execute('RELEASE missed')
     return made
+
+
+def _insert_rows(connection: sqlite3.Connection, every: list[_Known], at: float) -> int:
+    return insert(connection, *MISSED, (
+        (job_id, each.run.scheduled, at, each.until, each.count, each.detail or '')
+        for job_id, each in every), 'ON CONFLICT DO NOTHING')
 
 
 def _note_newest(connection: sqlite3.Connection, made: list[_Known]) -> None:

@@ -44,7 +44,7 @@ def _known(connection: sqlite3.Connection, names: Iterable[str]) -> dict[int, Kn
         f'offset FROM jobs WHERE application_id IN ({", ".join("?" * len(chosen))})', chosen,
     ):
         plan, options, place, words = said[declaration]
-        known[number] = KnownJob(
+        known[number] = KnownJob._make((
             name, job, since, newest, last_ok, plan, planned, bool(declared), offset, options,
-            place, words)
+            place, words))
     return known
