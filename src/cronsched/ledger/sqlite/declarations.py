@@ -16,7 +16,7 @@ import sqlite3
 
 from cronsched.ledger.known import Declared, Plan
 
-__all__ = ['Numbers', 'Said', 'Texts', 'forget_unused', 'said_of']
+__all__ = ['Numbers', 'Said', 'Texts', 'forget_unused', 'is_any_unused', 'said_of']
 
 #: Plan, options, place and words.
 Texts = tuple[Plan | None, str | None, str | None, str | None]
@@ -27,6 +27,7 @@ FIND = (
 MAKE = (
     'INSERT INTO declarations (expression, place, timezone, seed, options, words) '
     'VALUES (?, ?, ?, ?, ?, ?)')
+UNUSED = 'WHERE id NOT IN (SELECT declaration FROM jobs WHERE declaration IS NOT NULL)'
 SAID = 'SELECT expression, timezone, seed, options, place, words FROM declarations WHERE id = ?'
 
 
@@ -67,8 +68,12 @@ class Said(dict[int | None, Texts]):
         return said
 
 
+def is_any_unused(connection: sqlite3.Connection) -> bool:
+    """Whether there is one that no job says any more: the place changes with
+    each version. Asked before, as all jobs are looked at."""
+    return connection.execute(
+        f'SELECT 1 FROM declarations {UNUSED} LIMIT 1').fetchone() is not None
+
+
 def forget_unused(connection: sqlite3.Connection) -> None:
-    """What no job says any more: the place changes with each version."""
-    connection.execute(
-        'DELETE FROM declarations WHERE id NOT IN '
-        '(SELECT declaration FROM jobs WHERE declaration IS NOT NULL)')
+    connection.execute(f'DELETE FROM declarations {UNUSED}')

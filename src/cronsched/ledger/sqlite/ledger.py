@@ -244,7 +244,7 @@ class SQLiteLedger(Reading):
                 time.sleep(0.001)
         with self._store.write() as connection:
             members.prune(connection, self._store.presence, before)
-            declarations.forget_unused(connection)
+        self._forget_declarations()
         return pruned
 
     def close(self) -> None:
@@ -253,6 +253,13 @@ class SQLiteLedger(Reading):
         except LedgerError as error:
             log.error('%d end(s) of runs are forgotten: %s', len(self._own_kept()), error)
         self._store.close(executing=bool(self._executing))
+
+    def _forget_declarations(self) -> None:
+        with self._store.read() as connection:
+            if not declarations.is_any_unused(connection):
+                return
+        with self._store.write() as connection:
+            declarations.forget_unused(connection)
 
     def _job_ids(self) -> list[int]:
         with self._store.read() as connection:
