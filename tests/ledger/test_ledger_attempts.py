@@ -277,7 +277,7 @@ def test_the_past_of_many_application_ids_is_one_question(ledger):
     assert {name: [job.known.job for job in jobs] for name, jobs in past.items()} == {
         'a': [JOB], 'b': [JOB], 'd': []}
     assert past['a'][0].before == run(0).scheduled
-    assert past['a'][0].single == {run(5).scheduled}
+    assert list(past['a'][0].single) == [run(5).scheduled]
     assert past['a'][0].floor == run(3).scheduled   # as far back from its newest
     assert past['b'][0].before == run(3).scheduled
     assert past['b'][0].ranges == ((run(1).scheduled, run(3).scheduled),)

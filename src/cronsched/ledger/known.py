@@ -10,7 +10,7 @@ Times are UTC seconds (floats where a fraction is meaningful).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -67,7 +67,7 @@ class PastJob(NamedTuple):
     known: KnownJob
     floor: int
     before: int | None
-    single: Set[int]
+    single: Sequence[int]
     ranges: tuple[tuple[int, int], ...] = ()
 
 

@@ -19,8 +19,6 @@ __all__ = ['Recorded', 'floors', 'past_jobs']
 # Further back, nothing is looked for.
 LONGEST: Final = 30 * 86_400.0
 
-NONE: Final[frozenset[int]] = frozenset()
-
 # The number of a job, scheduled and until.
 Recorded = tuple[int, int, int | None]
 
@@ -48,7 +46,7 @@ def past_jobs(
     """By application id. `known` are the jobs by their number; `rows` are
     recorded since the floor, `before` is the last one of each job before."""
     last: dict[int, int] = {}
-    single: dict[int, set[int]] = defaultdict(set)
+    single: dict[int, list[int]] = defaultdict(list)
     ranges: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for number, scheduled, until in before:
         last[number] = until or scheduled
@@ -56,13 +54,13 @@ def past_jobs(
             ranges[number].append((scheduled, until))
     for number, scheduled, until in rows:
         if until is None:
-            single[number].add(scheduled)
+            single[number].append(scheduled)
         else:
             ranges[number].append((scheduled, until))
     found: dict[str, list[PastJob]] = {name: [] for name in floor_of}
     for number, job in known.items():
         name = job.application_id
         found[name].append(PastJob._make((
-            job, floor_of[name], last.get(number), single.get(number, NONE),
+            job, floor_of[name], last.get(number), single.get(number, ()),
             tuple(ranges.get(number, ())))))
     return found

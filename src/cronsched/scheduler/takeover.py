@@ -54,12 +54,13 @@ class Recorded:
     """The scheduled times that have a record, be it one for many."""
 
     def __init__(self, past: PastJob) -> None:
-        self._past = past
+        self._single = frozenset(past.single)
+        self._ranges = past.ranges
 
     def __contains__(self, scheduled: object) -> bool:
-        return scheduled in self._past.single or any(
+        return scheduled in self._single or any(
             isinstance(scheduled, int) and first <= scheduled <= last
-            for first, last in self._past.ranges
+            for first, last in self._ranges
         )
 
 
