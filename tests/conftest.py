@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import gc
 import logging
+import sqlite3
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -39,7 +41,17 @@ def own_directories(
 def own_garbage() -> Iterator[None]:
     """What a file leaves open is told of that file, not of one that comes later."""
     yield
+    print('open databases:', open_databases())   # shown where the collector finds one
     gc.collect()
+
+
+def open_databases() -> list[str]:
+    found = []
+    for each in gc.get_objects():
+        if isinstance(each, sqlite3.Connection):
+            with suppress(sqlite3.Error):   # it is closed, or of another thread
+                found += [name for _, _, name in each.execute('PRAGMA database_list')]
+    return found
 
 
 @pytest.fixture(autouse=True)
