@@ -48,7 +48,7 @@ def own_garbage() -> Iterator[None]:
 def open_databases() -> list[str]:
     found = []
     for each in gc.get_objects():
-        if isinstance(each, sqlite3.Connection):
+        if issubclass(type(each), sqlite3.Connection):   # isinstance wakes what is lazy
             with suppress(sqlite3.Error):   # it is closed, or of another thread
                 found += [name for _, _, name in each.execute('PRAGMA database_list')]
     return found
