@@ -1058,6 +1058,36 @@ static void check_turns(bool fired)
     cs_agenda_free(play.agenda);
 }
 
+/* A minute in which the receiver cannot claim: it is asked again soon, and not
+ * all the time. */
+static void test_who_waits_for_the_ledger_asks_ever_more_rarely(void)
+{
+    struct cs_limits limits = {32, 4};
+    struct cs_result waiting = {.status = 503, .retry_after_s = 1,
+                                .outcome = "waiting", .detail = ""};
+    struct cs_policy policy;
+    struct play play;
+    int tenths, asked[2] = {0};
+
+    play_init(&play, &limits);
+    cs_policy_default(&policy);
+    cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
+    define(&play, "0 * * * *", &policy);
+    (void)add(&play, 0, -1);
+    cs_agenda_own(play.agenda, play.app, false, play.wall);
+    pass(&play, 3599 * S);
+    for (tenths = 0; tenths < 600; tenths++) {
+        if (play.in_flight) {
+            asked[tenths >= 50]++;
+            finish(&play, &waiting);
+        }
+        pass(&play, S / 10);
+    }
+    CHECK_INT(asked[0], 4);                        /* 0, 1, 2 and 4 s */
+    CHECK(asked[1] >= 55 / 6 && asked[1] <= 55 / 5);
+    cs_agenda_free(play.agenda);
+}
+
 static void test_who_has_much_to_make_up_for_takes_turns(void)
 {
     check_turns(true);
@@ -1260,6 +1290,7 @@ int main(void)
     test_a_server_that_answers_nothing_is_spared();
     test_a_burst_does_not_starve_what_comes_after_it();
     test_who_has_much_to_make_up_for_takes_turns();
+    test_who_waits_for_the_ledger_asks_ever_more_rarely();
     test_many_runs_of_one_call_cost_what_they_are_many();
     test_what_waits_for_room_too_long_is_missed();
     test_runs_that_may_overlap_are_bounded();

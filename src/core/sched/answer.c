@@ -144,7 +144,7 @@ static bool says_when(const struct cs_result *result)
            && (result->status == 429 || result->status == 503);
 }
 
-/* Our receiver: an execution has to end before this one begins. */
+/* Our receiver, which cannot claim the run yet. */
 static bool is_waiting(const struct cs_run *run,
                        const struct cs_result *result)
 {
@@ -217,22 +217,39 @@ static bool fits(const struct cs_run *run, int64_t wait_ms,
     return deadline.ns - now.ns > wait_ms * CS_NS_PER_MS;
 }
 
+/* Since when it has been told to come again, or nobody listens. */
+static int64_t refused_for_ms(struct cs_run *run, struct cs_mono mono)
+{
+    if (!run->refused.ns)
+        run->refused = mono;
+    return (mono.ns - run->refused.ns) / CS_NS_PER_MS;
+}
+
+static int64_t between(int64_t least, int64_t value, int64_t most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
 /* Nobody listens: perhaps not yet. The longer it lasts, the rarer. */
 static int64_t refused_ms(struct cs_run *run, struct cs_mono mono)
 {
-    int64_t wait_ms;
-    struct cs_mono then;
+    int64_t wait_ms = with_jitter(run, between(
+        REDELIVERY_MS, refused_for_ms(run, mono) / 4, REFUSED_MOST_MS));
+    struct cs_mono then = {mono.ns + wait_ms * CS_NS_PER_MS};
 
-    if (!run->refused.ns)
-        run->refused = mono;
-    wait_ms = (mono.ns - run->refused.ns) / CS_NS_PER_MS / 4;
-    if (wait_ms < REDELIVERY_MS)
-        wait_ms = REDELIVERY_MS;
-    if (wait_ms > REFUSED_MOST_MS)
-        wait_ms = REFUSED_MOST_MS;
-    wait_ms = with_jitter(run, wait_ms);
-    then.ns = mono.ns + wait_ms * CS_NS_PER_MS;
     return cs_room_is_too_late(run, then) ? -1 : wait_ms;
+}
+
+/* The receiver's ledger is away, and all that is due meanwhile waits for it:
+ * the longer, the rarer, but never before it says. */
+static int64_t waiting_ms(struct cs_run *run, const struct cs_result *result,
+                          struct cs_mono mono)
+{
+    int64_t asked = asked_ms(result);
+
+    return with_jitter(run, between(
+        asked, refused_for_ms(run, mono),
+        asked > REFUSED_MOST_MS ? asked : REFUSED_MOST_MS));
 }
 
 static int64_t broken_ms(struct cs_run *run, struct cs_wall now)
@@ -254,7 +271,7 @@ static int64_t redelivery_ms(struct cs_run *run,
                              struct cs_wall now, struct cs_mono mono)
 {
     if (is_waiting(run, result))
-        return asked_ms(result);
+        return waiting_ms(run, result, mono);
     if (is_refusal(result)) {
         if (run->refusals >= REFUSALS_MOST
             || !fits(run, asked_ms(result), now))
@@ -313,7 +330,7 @@ static bool is_left_to_others(const struct cs_run *run,
 }
 
 /* That nobody listens is normal while a server starts; later it is said,
- * once. That an execution is waited for is not worth a word. */
+ * once. What is waited for, the receiver tells. */
 static bool is_quiet(struct cs_run *run, const struct cs_result *result,
                      struct cs_mono mono)
 {
