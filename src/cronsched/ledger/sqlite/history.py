@@ -30,10 +30,10 @@ MOST_LOOKED_AT = 100_000
 
 # A missed row may begin before.
 OF_JOB = (
-    f'{ROW}WHERE r.job_id = ?1 AND r.scheduled >= min(?2, ifnull((SELECT min(scheduled) FROM runs '
-    'INDEXED BY runs_missed WHERE job_id = ?1 AND until >= ?2), ?2)) '
-    'AND ifnull(until, r.scheduled) >= ?2 AND r.scheduled <= ?3 '
-    'ORDER BY r.scheduled DESC LIMIT ?4')
+    f'{ROW}WHERE r.job_id = :job AND r.scheduled >= min(:since, ifnull((SELECT min(scheduled) '
+    'FROM runs INDEXED BY runs_missed WHERE job_id = :job AND until >= :since), :since)) '
+    'AND ifnull(until, r.scheduled) >= :since AND r.scheduled <= :until '
+    'ORDER BY r.scheduled DESC LIMIT :limit')
 
 # No scheduled time is later.
 LAST = 1 << 62
@@ -116,7 +116,8 @@ def histories(
         ids = _job_ids(connection, Wanted(*key))
         found[key] = [] if not ids else [
             row_of(row)
-            for row in connection.execute(OF_JOB, (ids[0], since, until, wanted.limit))]
+            for row in connection.execute(OF_JOB, {
+                'job': ids[0], 'since': since, 'until': until, 'limit': wanted.limit})]
     return found
 
 

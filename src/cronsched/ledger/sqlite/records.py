@@ -28,7 +28,7 @@ KNOWN = ('application_id, job, since, newest, last_ok, expression, timezone, see
 
 DECLARE = (
     'INSERT INTO jobs (application_id, job, since, planned, declaration, offset) '
-    'VALUES (?1, ?2, ?3, ?3, ?4, ?5) '
+    'VALUES (?, ?, ?, ?, ?, ?) '
     'ON CONFLICT (application_id, job) DO UPDATE SET declared = 1, '
     # Of a plan that was not known before, nothing says that it changed.
     'planned = CASE WHEN jobs.declaration IS NULL OR EXISTS (SELECT 1 FROM declarations AS old '
@@ -66,7 +66,7 @@ def _declare(
             connection.execute(NAME, (application_id, name, at))
         else:
             connection.execute(DECLARE, (
-                application_id, name, at, numbers[said_of(declared)], declared.offset))
+                application_id, name, at, at, numbers[said_of(declared)], declared.offset))
 
 
 def _forget_others(

@@ -134,8 +134,9 @@ def tally(
     step: int,
 ) -> list[Tally]:
     rows = connection.execute(
-        'SELECT (scheduled - ?1) / ?3 AS n, state, sum(count) FROM runs WHERE job_id = '
-        '(SELECT id FROM jobs WHERE application_id = ?4 AND job = ?5) '
-        'AND scheduled >= ?1 AND scheduled < ?2 GROUP BY n, state ORDER BY n, state',
-        (since, until, step, application_id, job))
+        'SELECT (scheduled - :since) / :step AS n, state, sum(count) FROM runs WHERE job_id = '
+        '(SELECT id FROM jobs WHERE application_id = :application_id AND job = :job) '
+        'AND scheduled >= :since AND scheduled < :until GROUP BY n, state ORDER BY n, state', {
+            'since': since, 'until': until, 'step': step, 'application_id': application_id,
+            'job': job})
     return [Tally(since + n * step, state, count) for n, state, count in rows]
