@@ -392,6 +392,22 @@ def test_who_takes_over_while_the_ledger_is_away_catches_up_later(start_after, l
     assert stage.fired() == [-1]
 
 
+def test_who_takes_over_by_a_clock_that_is_set_back_misses_nothing_that_is_to_come(
+    make_stage, ledger,
+):
+    stage = make_stage(coalesce=False)
+    seen(ledger, -2)
+    make_room = refusing(ledger, 'recover')
+    stage.native.advance(0, 3600)
+    stage.start()
+    stage.native.advance(0, -3600)
+    make_room()
+    stage.service.reporter._housekeeping.run_due()
+    stage.service.reporter.drain()
+    assert stage.fired() == [-1]
+    assert all(minute < 0 for _, minute, _ in stage.rows())
+
+
 def test_what_nobody_missed_is_not_fired(start_after):
     assert start_after(-1).fired() == []
 

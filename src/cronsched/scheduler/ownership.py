@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cronsched._cronsched import SchedulerError
+from cronsched.base import clock
 from cronsched.base.text import printable
 from cronsched.jobs.job import Job
 from cronsched.ledger import Executing, Ledger, Missed, Owner, PastJob, Run, Seen
@@ -138,7 +139,12 @@ class Ownership:
         for ledger, apps in _by_ledger([each.app for each in piece]):
             if not self._recovered:
                 self._recover(ledger)
-            taken = [self.waiting[app.application_id] for app in apps]
+            # A clock that was ahead may have been set since: what is due after
+            # now is still to come.
+            now = clock.now()
+            taken = [
+                Taken(each.app, min(each.at, now))
+                for each in (self.waiting[app.application_id] for app in apps)]
             self._catch_up(ledger, taken)
             for each in taken:
                 self.waiting.pop(each.app.application_id, None)
