@@ -13,6 +13,7 @@ are skipped, but with CI=true they fail, unless nobody may install it there.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import itertools
 import os
@@ -125,12 +126,15 @@ class Server:
     def freeze(self) -> None:
         """As a machine that is cut off: it takes what is sent, and answers
         nothing."""
-        for pid in self._processes():
-            os.kill(pid, signal.SIGSTOP)
+        self._tell(signal.SIGSTOP)
 
     def thaw(self) -> None:
+        self._tell(signal.SIGCONT)
+
+    def _tell(self, number: signal.Signals) -> None:
         for pid in self._processes():
-            os.kill(pid, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):   # of a client that has just left
+                os.kill(pid, number)
 
     def _processes(self) -> list[int]:
         children = Path(f'/proc/{self.pid}/task/{self.pid}/children').read_text()
