@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
@@ -63,9 +64,10 @@ def test_a_thousand_starts_and_stops_leave_nothing(tmp_path):
         native.events()
 
     start_and_stop()
-    before = descriptors(), thread_names()
+    before = descriptors(), Counter(thread_names())
     blocks, size = growth(start_and_stop, times=320, warm_up=50)
-    assert (descriptors(), thread_names()) == before
+    assert descriptors() <= before[0]
+    assert Counter(thread_names()) <= before[1]   # one of an earlier test may have ended
     assert blocks < 100
     assert size < 320 * 16
 

@@ -36,7 +36,7 @@ MOVED: Final = 'it was running when the ledger was copied to another database'
 JOBS: Final = (
     'SELECT application_id, job, since, newest, last_started, last_ok, expression, timezone, '
     'seed, planned, declared, offset AS delay, options, place, words, '
-    'fence FROM jobs')
+    'fence FROM known_jobs')
 RUNS: Final = (
     'SELECT application_id, job, scheduled, CASE state WHEN \'running\' THEN \'lost\' ELSE state '
     'END AS state, attempt, stamp, epoch, member, host, pid, started, CASE state '

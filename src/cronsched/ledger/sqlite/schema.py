@@ -149,8 +149,8 @@ VERSIONS = (
     DROP TABLE jobs;
     ALTER TABLE jobs_4 RENAME TO jobs;
     CREATE VIEW known_jobs AS SELECT jobs.id, application_id, job, since, newest, last_started,
-        last_ok, planned, declared, offset, expression, timezone, seed, options, place, words
-        FROM jobs LEFT JOIN declarations ON declarations.id = declaration;
+        last_ok, fence, planned, declared, offset, expression, timezone, seed, options, place,
+        words FROM jobs LEFT JOIN declarations ON declarations.id = declaration;
     """,
 )
 
