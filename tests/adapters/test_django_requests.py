@@ -23,7 +23,7 @@ from servers import get, served
 
 set_up()
 
-from cronsched.django import cronjob  # noqa: E402
+from cronsched.django import cronjob, views  # noqa: E402
 
 EACH_MINUTE = '* * * * *'
 OK = [('ok', None)]
@@ -452,6 +452,8 @@ def test_an_async_job_does_not_end_with_its_client():
             if history() == OK:
                 break
             await asyncio.sleep(0.01)
+        # The end is recorded before the connections are closed.
+        await asyncio.gather(*views._tasks)
 
     asyncio.run(serve())
     assert ended.is_set()
