@@ -194,6 +194,20 @@ static uint64_t add(struct play *play, int32_t offset_ms, int64_t due_ns)
     return play->call;
 }
 
+/* One call of an application id that is ours, under the usual rules. */
+static void play_one(struct play *play, const char *text)
+{
+    struct cs_limits limits = {32, 4};
+    struct cs_policy policy;
+
+    play_init(play, &limits);
+    cs_policy_default(&policy);
+    cs_agenda_open(play->agenda, "app", NULL, &play->app, NULL);
+    define(play, text, &policy);
+    (void)add(play, 0, -1);
+    cs_agenda_own(play->agenda, play->app, false, play->wall);
+}
+
 /* -- rows ----------------------------------------------------------------- */
 
 struct options {
@@ -393,20 +407,13 @@ static void test_each_row_is_true(void)
 
 static void test_a_failure_says_why(void)
 {
-    struct cs_limits limits = {32, 4};
-    struct cs_policy policy;
     struct cs_result result = {
         .delivery = CS_ANSWERED, .status = 500, .retry_after_s = -1,
         .outcome = "", .detail = "ZeroDivisionError",
     };
     struct play play;
 
-    play_init(&play, &limits);
-    cs_policy_default(&policy);
-    cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
-    define(&play, "* * * * *", &policy);
-    (void)add(&play, 0, -1);
-    cs_agenda_own(play.agenda, play.app, false, play.wall);
+    play_one(&play, "* * * * *");
     pass(&play, 59 * S);
     finish(&play, &result);
     CHECK_TEXT(play.detail, "ZeroDivisionError");
@@ -1062,19 +1069,12 @@ static void check_turns(bool fired)
  * all the time. */
 static void test_who_waits_for_the_ledger_asks_ever_more_rarely(void)
 {
-    struct cs_limits limits = {32, 4};
     struct cs_result waiting = {.status = 503, .retry_after_s = 1,
                                 .outcome = "waiting", .detail = ""};
-    struct cs_policy policy;
     struct play play;
     int tenths, asked[2] = {0};
 
-    play_init(&play, &limits);
-    cs_policy_default(&policy);
-    cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
-    define(&play, "0 * * * *", &policy);
-    (void)add(&play, 0, -1);
-    cs_agenda_own(play.agenda, play.app, false, play.wall);
+    play_one(&play, "0 * * * *");
     pass(&play, 3599 * S);
     for (tenths = 0; tenths < 600; tenths++) {
         if (play.in_flight) {

@@ -24,8 +24,8 @@
  *   - The receiver answers with Cronsched-Outcome. A 2xx without that is not
  *     ours: FAILED, "something else answers at ...". "waiting" (with
  *     Retry-After, in seconds) means: its ledger is away, and it cannot claim;
- *     the same attempt comes again, as often as the receiver says so, after
- *     1, 2, 4, and then every 5 s, and up to an eighth more.
+ *     the same attempt comes again, as often as the receiver says so: after
+ *     1, 2, 4, 8 and then every 5 s, each wait up to an eighth longer.
  *   - A run that was sent and not answered may execute or wait in a queue of
  *     the server; only the ledger knows. When the next time of its call comes
  *     due meanwhile, that one waits, and HELD says so. If the ledger finds
