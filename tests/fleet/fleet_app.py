@@ -63,7 +63,8 @@ def made(number: int) -> Cron:
         base_url=os.environ['FLEET_URL'])
     for job in range(int(os.environ['FLEET_JOBS'])):
         cron.job(os.environ.get('FLEET_SCHEDULE', '* * * * * *'), name=f'job-{job}', max_offset=0,
-                 coalesce=False, overlap='allow', timeout=20)(executing(cron, f'job-{job}'))
+                 coalesce=False, overlap='allow',
+                 timeout=float(os.environ['FLEET_TIMEOUT']))(executing(cron, f'job-{job}'))
     if number == 0 and os.environ.get('FLEET_LONG'):
         cron.job('* * * * * *', name='long', max_offset=0, overlap='skip',
                  timeout=3600)(executing(cron, 'long'))

@@ -40,6 +40,7 @@ from cronsched.ledger.postgres.connections import Source
 
 HOSTS = {'a': ('wsgi', 11), 'b': ('wsgi', 12), 'c': ('asgi', 13)}
 DATABASE = 'fleet'
+TIMEOUT = 20    # seconds, of a job
 
 
 def missing() -> str:
@@ -76,7 +77,7 @@ class Laboratory:
         self.pooler: FleetPooler | None = None
         self._environment = {
             'FLEET_IDS': str(ids), 'FLEET_JOBS': str(jobs), 'FLEET_SCHEDULE': schedule,
-            'FLEET_LONG': '1' if long else ''}
+            'FLEET_LONG': '1' if long else '', 'FLEET_TIMEOUT': str(TIMEOUT)}
 
     def __enter__(self) -> Laboratory:
         try:

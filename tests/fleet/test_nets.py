@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
 import pytest
-from laboratory import Laboratory, missing
+from laboratory import TIMEOUT, Laboratory, missing
 from nemeses import kill_owner
 
 pytestmark = pytest.mark.fleet
@@ -16,7 +17,6 @@ pytestmark = pytest.mark.fleet
 def allowed() -> None:
     if reason := missing():
         pytest.skip(reason)
-
 
 
 def lost_claims(laboratory: Laboratory) -> list[str]:
@@ -33,6 +33,8 @@ def lost_claims(laboratory: Laboratory) -> list[str]:
 NETLESS = {
     'says again': 'CREATE OR REPLACE FUNCTION cronsched.say_again_v1(p_claims jsonb) RETURNS '
                   "integer LANGUAGE sql AS 'SELECT 0'",
+    'the fence': 'CREATE OR REPLACE FUNCTION cronsched.is_deposed_v1(p_application_id text, '
+                 "p_member bigint) RETURNS boolean LANGUAGE sql AS 'SELECT false'",
 }
 
 
@@ -64,3 +66,36 @@ def test_with_keys_pruned_early_the_checker_finds_doubles(tmp_path: Path) -> Non
         time.sleep(4)
         doubles = [each for each in laboratory.problems(1, 0) if 'executed 2' in each]
         assert doubles
+
+
+def told_by_who_is_deposed(laboratory: Laboratory) -> list[str]:
+    """The owner's requests hang, it stands still until they have timed out, and says so
+    of runs that are another's by then, who has not been able to fire them yet."""
+    laboratory.settle('a')
+    laboratory.start('b')
+    laboratory.until(lambda: laboratory.all_seated(2))
+    owner, heir = laboratory.hosts['a'], laboratory.hosts['b']
+    with heir.half_cut('webless'):
+        with owner.half_cut('webless'):
+            time.sleep(1.5)     # what is sent over a connection that stands
+            owner.tell(signal.SIGSTOP)
+            time.sleep(TIMEOUT + 1)
+            assert laboratory.seated() == {'fleet-0': 'b'}
+            owner.tell(signal.SIGCONT)
+            time.sleep(3)
+            owner.kill()
+    last = int(time.time())
+    laboratory.until(lambda: laboratory.caught_up(last))
+    laboratory.rest()
+    return [each for each in laboratory.problems(1, 0) if each.startswith('never executed')]
+
+
+def test_who_is_deposed_tells_nothing_of_what_is_anothers(tmp_path: Path) -> None:
+    with Laboratory(tmp_path, ids=1, jobs=4) as laboratory:
+        assert told_by_who_is_deposed(laboratory) == []
+
+
+def test_without_the_fence_the_checker_finds_what_was_never_executed(tmp_path: Path) -> None:
+    with Laboratory(tmp_path, ids=1, jobs=4) as laboratory:
+        laboratory.sql(NETLESS['the fence'])
+        assert told_by_who_is_deposed(laboratory)
