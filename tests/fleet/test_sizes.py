@@ -50,7 +50,8 @@ class Members:
             self.ask("SELECT cronsched.register_v1('m' || %s, 'b', 'n', %s, 1, 'h')", each, each)
             for each in range(1, MEMBERS + 1)]
         for each in self.ids:
-            self.ask("SELECT cronsched.enter_v1(%s, 'place ' || %s::text)", each, each)
+            self.ask("SELECT cronsched.enter_v1(%s, 'place ' || %s::text, 3.0, NULL)::int",
+                     each, each)
 
     def ask(self, sql: str, *values: object) -> int:
         rows = execute(self._connection, sql, values)
