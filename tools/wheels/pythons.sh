@@ -1,10 +1,9 @@
 #!/bin/bash
 # A Python that no package has, to try a wheel with: for musl, or without the
-# global lock. Only what a trial needs; 4 minutes.
-#   pythons.sh musl COMPILERS PYTHON-SOURCE ZLIB-SOURCE BUILD-PYTHON OUT
+# global lock. Only what a trial needs; 4 minutes, and for musl 8.
+#   pythons.sh musl COMPILERS PYTHON-SOURCE ZLIB-SOURCE OUT
 #   pythons.sh free-threaded PYTHON-SOURCE OUT
-# BUILD-PYTHON is an interpreter of the same version for this machine. OUT
-# gets usr/local.
+# OUT gets usr/local.
 set -euo pipefail
 
 kind=$1 out=${!#}
@@ -28,7 +27,17 @@ build_zlib() {   # pip unpacks wheels with it
     run make -j"$jobs" libz.a
 }
 
+# The build of another machine's Python runs one of the very same release:
+# what a library calls of the interpreter changes within 3.13.
+build_for_this_machine() {
+    mkdir "$work/here"
+    cd "$work/here"
+    run "$1/configure" --without-ensurepip --disable-test-modules
+    run make -j"$jobs"
+}
+
 build_for_musl() {
+    build_for_this_machine "$3"
     export PATH=$2:$PATH
     build_zlib "$4"
     mkdir "$work/build"
@@ -37,7 +46,7 @@ build_for_musl() {
         CPPFLAGS="-I$work/zlib" LDFLAGS="-L$work/zlib" \
         ac_cv_file__dev_ptmx=yes ac_cv_file__dev_ptc=no ac_cv_buggy_getaddrinfo=no \
         "$3/configure" --build=x86_64-linux-gnu --host=x86_64-linux-musl \
-        --with-build-python="$5" --without-ensurepip --disable-test-modules
+        --with-build-python="$work/here/python" --without-ensurepip --disable-test-modules
 }
 
 build_free_threaded() {

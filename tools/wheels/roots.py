@@ -129,7 +129,7 @@ class Roots:
     def _build_for_musl(self, target: Target, source: Path, into: Path) -> None:
         compilers = self.tools.compilers(target.platform)
         zlib = self.archive.source('zlib')
-        self._make('musl', compilers, source, zlib, interpreter(target.version), into)
+        self._make('musl', compilers, source, zlib, into)
         loader = self.cache / 'musl'
         self.archive.unpack('musl', architecture='amd64', suite=STABLE, into=loader)
         shutil.copytree(loader, into, symlinks=True, dirs_exist_ok=True)
