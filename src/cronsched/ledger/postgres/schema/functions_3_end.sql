@@ -145,23 +145,60 @@ BEGIN
 END $$;
 
 -- Many that were missed, as JSON: [application id, job, scheduled, until,
--- count, detail].
+-- count, detail]. Mostly none has a record, and one statement makes them all;
+-- those of jobs that are new, that were asked for, or that have a record are
+-- recorded one by one.
 CREATE OR REPLACE FUNCTION cronsched.miss_v1(
     p_missed jsonb, p_at double precision, p_member bigint, p_now double precision DEFAULT NULL
 ) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_each jsonb;
+    v_at double precision := cronsched.told_at_v1(p_at, cronsched.now_v1(p_now));
+    v_rest jsonb;
 BEGIN
-    -- In one order, so that two who do so wait for each other once.
-    FOR v_each IN SELECT m.value FROM jsonb_array_elements(p_missed) AS m
-        ORDER BY m.value ->> 0, m.value ->> 1, (m.value ->> 2)::bigint
-    LOOP
-        PERFORM cronsched.record_v1(
-            v_each ->> 0, v_each ->> 1, (v_each ->> 2)::bigint, 'missed', p_at, 1,
-            (v_each ->> 3)::bigint, (v_each ->> 4)::bigint, NULL, v_each ->> 5, NULL, 0,
-            p_member, NULL, p_now);
-    END LOOP;
+    PERFORM cronsched.durably_v1();
+    WITH told AS (
+        SELECT m.value, m.value ->> 0 AS application_id, m.value ->> 1 AS job,
+            (m.value ->> 2)::bigint AS scheduled
+        FROM jsonb_array_elements(p_missed) AS m
+    ), ours AS MATERIALIZED (
+        SELECT t.application_id FROM (SELECT DISTINCT told.application_id FROM told) AS t
+        WHERE NOT cronsched.is_deposed_v1(t.application_id, p_member)
+    ), known AS (
+        -- In one order, so that two who do so wait for each other once.
+        SELECT j.id, j.application_id, j.job FROM cronsched.jobs AS j
+        WHERE (j.application_id, j.job) IN (
+            SELECT t.application_id, t.job FROM told AS t JOIN ours USING (application_id))
+        ORDER BY j.application_id, j.job FOR NO KEY UPDATE
+    ), made AS (
+        INSERT INTO cronsched.runs (
+            job_id, scheduled, state, attempt, ended, until, count, detail)
+        SELECT k.id, t.scheduled, 'missed', 1, v_at, (t.value ->> 3)::bigint,
+            (t.value ->> 4)::bigint, t.value ->> 5
+        FROM told AS t JOIN known AS k USING (application_id, job)
+        WHERE NOT EXISTS (SELECT FROM cronsched.requests AS q
+            WHERE (q.application_id, q.job, q.scheduled) = (k.application_id, k.job, t.scheduled))
+        ON CONFLICT DO NOTHING
+        RETURNING job_id, runs.scheduled, coalesce(until, runs.scheduled) AS latest, count
+    ), of_job AS (
+        SELECT m.job_id, max(m.latest) AS latest, sum(m.count) AS count FROM made AS m GROUP BY 1
+    ), noted AS (
+        UPDATE cronsched.jobs AS j SET newest = o.latest FROM of_job AS o
+        WHERE j.id = o.job_id AND (j.newest IS NULL OR j.newest < o.latest)
+    ), counted AS (
+        INSERT INTO cronsched.totals AS t
+        SELECT o.job_id, 'missed', -1, -1, o.count, 0.0, 0.0 FROM of_job AS o ORDER BY o.job_id
+        ON CONFLICT ON CONSTRAINT totals_pkey DO UPDATE SET count = t.count + excluded.count
+    )
+    SELECT jsonb_agg(t.value ORDER BY t.application_id, t.job, t.scheduled) INTO v_rest
+        FROM told AS t JOIN ours USING (application_id) WHERE NOT EXISTS (
+            SELECT FROM made AS m JOIN known AS k ON k.id = m.job_id
+            WHERE (k.application_id, k.job, m.scheduled) = (t.application_id, t.job, t.scheduled));
+    PERFORM cronsched.record_v1(
+        r.value ->> 0, r.value ->> 1, (r.value ->> 2)::bigint, 'missed', p_at, 1,
+        (r.value ->> 3)::bigint, (r.value ->> 4)::bigint, NULL, r.value ->> 5, NULL, 0,
+        p_member, NULL, p_now)
+        FROM jsonb_array_elements(v_rest) AS r;
 END $$;
 
 -- The members that execute anything and must be looked at; NULL for nobody.
