@@ -75,15 +75,14 @@ def told_by_who_is_deposed(laboratory: Laboratory) -> list[str]:
     laboratory.start('b')
     laboratory.until(lambda: laboratory.all_seated(2))
     owner, heir = laboratory.hosts['a'], laboratory.hosts['b']
-    with heir.half_cut('webless'):
-        with owner.half_cut('webless'):
-            time.sleep(1.5)     # what is sent over a connection that stands
-            owner.tell(signal.SIGSTOP)
-            time.sleep(TIMEOUT + 1)
-            assert laboratory.seated() == {'fleet-0': 'b'}
-            owner.tell(signal.SIGCONT)
-            time.sleep(3)
-            owner.kill()
+    with heir.half_cut('webless'), owner.half_cut('webless'):
+        time.sleep(1.5)     # what is sent over a connection that stands
+        owner.tell(signal.SIGSTOP)
+        time.sleep(TIMEOUT + 1)
+        assert laboratory.seated() == {'fleet-0': 'b'}
+        owner.tell(signal.SIGCONT)
+        time.sleep(3)
+        owner.kill()
     last = int(time.time())
     laboratory.until(lambda: laboratory.caught_up(last))
     laboratory.rest()
