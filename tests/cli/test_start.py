@@ -57,3 +57,16 @@ def test_each_command_is_there_all_the_same(
     if words == ['--help']:
         for name in COMMANDS:
             assert re.search(rf'^ +{name}\b', written.out, re.MULTILINE)
+
+
+def test_a_python_that_was_built_without_ssl_has_every_command() -> None:
+    written = run_python("""
+        import sys
+        sys.modules['_ssl'] = None
+        from cronsched.cli import main
+        try:
+            main(['--help'])
+        except SystemExit as end:
+            assert not end.code
+    """)
+    assert 'usage: cronsched' in written

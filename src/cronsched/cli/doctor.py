@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import socket
-import ssl
 import sys
 import time
 from collections.abc import Iterator
@@ -163,6 +162,7 @@ def _send(url: str, headers: dict[str, str]) -> tuple[int, dict[str, str]]:
     if parts.scheme == 'http+unix':
         connection = _SocketConnection(unquote(parts.netloc))
     elif parts.scheme == 'https':
+        import ssl  # a Python may have been built without it
         # Whoever's certificate it is: the answer proves itself.
         context = ssl._create_unverified_context()   # noqa: S323
         connection = http.client.HTTPSConnection(parts.netloc, timeout=TIMEOUT, context=context)
