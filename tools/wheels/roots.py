@@ -128,11 +128,12 @@ class Roots:
 
     def _build_for_musl(self, target: Target, source: Path, into: Path) -> None:
         compilers = self.tools.compilers(target.platform)
-        zlib = self.archive.source('zlib')
-        self._make('musl', compilers, source, zlib, into)
+        zlib, sqlite = self.archive.source('zlib'), self.archive.source('sqlite3')
         loader = self.cache / 'musl'
         self.archive.unpack('musl', architecture='amd64', suite=STABLE, into=loader)
+        self._make('musl', compilers, source, zlib, sqlite, into)
         shutil.copytree(loader, into, symlinks=True, dirs_exist_ok=True)
+        (into / 'lib').symlink_to('usr/lib')    # where programs look for the loader
 
     def _make(self, kind: str, *arguments: Path) -> None:
         print(f'== a Python to try with: {kind}', flush=True)
