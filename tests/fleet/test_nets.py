@@ -62,6 +62,7 @@ def test_with_keys_pruned_early_the_checker_finds_doubles(tmp_path: Path) -> Non
             CREATE TRIGGER forget AFTER INSERT ON cronsched.runs
                 FOR EACH ROW EXECUTE FUNCTION cronsched.forget()''')
         laboratory.settle()
+        time.sleep(3)   # of each job, some runs are forgotten
         kill_owner(laboratory)
         time.sleep(4)
         doubles = [each for each in laboratory.problems(1, 0) if 'executed 2' in each]
