@@ -83,7 +83,7 @@ def execute(connection: Connection, sql: str, values: Sequence[Any] | None = Non
             cursor.execute(sql, values)
         else:
             cursor.execute(sql, values, prepare=False)
-        return [] if cursor.description is None else list(cursor.fetchall())
+        return list(cursor.fetchall()) if _has_rows(cursor) else []
 
 
 def sqlstate(error: BaseException) -> str:
@@ -114,6 +114,13 @@ def _cursor(connection: Connection) -> Any:
         return sys.modules['psycopg2.extensions'].cursor(connection)
     psycopg = sys.modules['psycopg']
     return psycopg.Cursor(connection, row_factory=psycopg.rows.tuple_row)
+
+
+def _has_rows(cursor: Any) -> bool:
+    result = getattr(cursor, 'pgresult', None)
+    if result is None:
+        return cursor.description is not None
+    return result.nfields > 0   # psycopg 3 makes objects of a description, 60 us
 
 
 def _driver_of(connection: Connection) -> str:

@@ -2,6 +2,9 @@
 -- the rights of the schema's owner and is one transaction. Whoever changes a
 -- run locks the row of its job first, so what happens to the runs of one job
 -- happens one after the other.
+--
+-- What is called with each run is PL/pgSQL, which keeps its plans; a function
+-- in SQL that asks a table is planned anew by each call.
 
 CREATE OR REPLACE FUNCTION cronsched.now_v1(p_at double precision) RETURNS double precision
 LANGUAGE sql VOLATILE AS $$
@@ -77,17 +80,19 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION cronsched.note_newest_v1(p_job cronsched.jobs, p_scheduled bigint)
-RETURNS void LANGUAGE sql AS $$
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     UPDATE cronsched.jobs AS j SET newest = p_scheduled
-        WHERE j.id = p_job.id AND (j.newest IS NULL OR j.newest < p_scheduled)
-$$;
+        WHERE j.id = p_job.id AND (j.newest IS NULL OR j.newest < p_scheduled);
+END $$;
 
 -- An execution has ended: what waited for it is due since then.
 CREATE OR REPLACE FUNCTION cronsched.release_v1(p_job_id bigint, p_at double precision)
-RETURNS void LANGUAGE sql AS $$
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     UPDATE cronsched.runs AS r SET next_attempt = p_at
-        WHERE r.job_id = p_job_id AND r.next_attempt < p_at
-$$;
+        WHERE r.job_id = p_job_id AND r.next_attempt < p_at;
+END $$;
 
 -- Whether a machine, or a container on it, has been silent for as long as its members said that they
 -- are to be waited for (a minute), and is taken for dead by the others, whose judgement does not rest on time stamps: after an outage of the

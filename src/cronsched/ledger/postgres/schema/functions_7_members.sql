@@ -21,7 +21,7 @@ $$;
 -- have lost the latest claims: first, all that live say theirs again. A worker
 -- that executes asks each second, so it is not less than three.
 CREATE OR REPLACE FUNCTION cronsched.quiet_v1() RETURNS double precision
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     v_timeline text := cronsched.timeline_v1();
     v_now double precision := cronsched.now_v1(NULL);
@@ -202,10 +202,11 @@ END $$;
 -- May it write as the sender of what it fired? Not if another has the office,
 -- or nobody: what it did not record is found and fired.
 CREATE OR REPLACE FUNCTION cronsched.is_deposed_v1(p_application_id text, p_member bigint)
-RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (SELECT FROM cronsched.seats AS s
-        WHERE s.application_id = p_application_id AND s.member IS DISTINCT FROM p_member)
-$$;
+RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM cronsched.seats AS s
+        WHERE s.application_id = p_application_id AND s.member IS DISTINCT FROM p_member);
+END $$;
 
 -- An operator knows that these will never be heard again: what they execute is
 -- lost, and what they fire is free. One that comes back all the same begins
