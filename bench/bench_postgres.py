@@ -1,7 +1,7 @@
 """What a claim in PostgreSQL costs, beside what the server can do at all, and
 beside SQLite.
 
-    python bench/bench_postgres.py [seconds]
+    python bench/bench_postgres.py [seconds] [clients]
 
 The server is one of its own, with fsync. pgbench makes claims, whole runs, and
 single rows with a unique key (the least that "once" can cost), in turn, three
@@ -27,7 +27,8 @@ import postgres
 
 from cronsched.ledger import Ledger, Run, open_ledger
 
-CLIENTS, ROUNDS, RUNS = 16, 3, 300
+ROUNDS, RUNS = 3, 300
+POOL = 20       # connections of pgbouncer
 SEATS, CHANGES = 10_000, 8
 
 SETUP = """
@@ -53,20 +54,19 @@ SCRIPTS = {
 }
 
 
-def main() -> None:
+def main(seconds: str = '5', clients: str = '16') -> None:
     if postgres.programs() is None:
         print('no PostgreSQL: tools/system-packages.sh --postgresql installs it')
         return
-    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    server = postgres.Server(**postgres.DURABLE)
+    server = postgres.Server(**postgres.DURABLE, max_connections=str(int(clients) + 50))
     pooler = None
     try:
         url = server.fresh_database()
         server.sql(SETUP, postgres.database_of(url))
-        throughput('direct', url, seconds)
+        throughput('direct', url, seconds, clients)
         if postgres.has_pooler():
-            pooler = postgres.Pooler(server)
-            throughput('pgbouncer', pooler.through(url), seconds)
+            pooler = postgres.Pooler(server, POOL)
+            throughput('pgbouncer', pooler.through(url), seconds, clients)
         beside_sqlite(url)
         change_hands(server)
     finally:
@@ -75,27 +75,27 @@ def main() -> None:
         server.close()
 
 
-def throughput(way: str, url: str, seconds: int) -> None:
+def throughput(way: str, url: str, seconds: str, clients: str) -> None:
     found: dict[str, list[float]] = {name: [] for name in SCRIPTS}
     for _ in range(ROUNDS):
         for name, script in SCRIPTS.items():
-            found[name].append(pgbench(url, script, seconds))
+            found[name].append(pgbench(url, script, seconds, clients))
     bare = statistics.median(found['bare insert'])
     for name, each in found.items():
         rate = statistics.median(each)
-        print(f'{way}, {CLIENTS} clients: {name} {rate:,.0f}/s, {rate / bare:.2f} of the insert',
+        print(f'{way}, {clients} clients: {name} {rate:,.0f}/s, {rate / bare:.2f} of the insert',
               flush=True)
 
 
-def pgbench(url: str, script: str, seconds: int) -> float:
+def pgbench(url: str, script: str, seconds: str, clients: str) -> float:
     binaries = postgres.programs()
     assert binaries
     with tempfile.NamedTemporaryFile('w', suffix='.sql') as file:
         file.write(script)
         file.flush()
         done = subprocess.run(
-            [str(binaries / 'pgbench'), '-n', '-M', 'extended', '-c', str(CLIENTS), '-j', '2',
-             '-T', str(seconds), '-f', file.name, url],
+            [str(binaries / 'pgbench'), '-n', '-M', 'extended', '-c', clients, '-j', '2',
+             '-T', seconds, '-f', file.name, url],
             capture_output=True, text=True, check=True)
     return float(re.findall(r'tps = ([0-9.]+)', done.stdout)[0])
 
@@ -160,4 +160,4 @@ def run_once(ledger: Ledger, number: int) -> float:
 
 
 if __name__ == '__main__':
-    main()
+    main(*sys.argv[1:])

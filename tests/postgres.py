@@ -222,9 +222,9 @@ class Server:
 
 class Pooler:
     """pgbouncer before a server, in transaction mode: each transaction may
-    be on another of its few connections."""
+    be on another of its few connections, `size` at most."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, size: int = 3) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix='pgb-', dir='/tmp'))
         user = unprivileged()
         if user:
@@ -238,7 +238,8 @@ unix_socket_dir = {self.directory}
 auth_type = trust
 auth_file = {self.directory}/users
 pool_mode = transaction
-default_pool_size = 3
+default_pool_size = {size}
+max_client_conn = 1000
 logfile = {self.directory}/log
 ''')
         (self.directory / 'users').write_text(f'"{APPLICATION}" ""\n"owner" ""\n')
