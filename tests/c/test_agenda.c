@@ -268,7 +268,7 @@ static int64_t nanoseconds(const char *text)
 static void set_clock(struct play *play, int64_t step_ns)
 {
     play->wall.ns += step_ns;
-    cs_agenda_step(play->agenda, step_ns, play->wall);
+    cs_agenda_step(play->agenda, step_ns, play->wall, play->mono);
     turn(play);
 }
 
@@ -615,6 +615,46 @@ static void test_no_step_of_the_clock_makes_a_burst(void)
         CHECK(play.count[CS_EVENT_MISSED] <= 5);
         cs_agenda_free(play.agenda);
     }
+}
+
+/* A clock that was an hour ahead, and is set: what waits for room waits for its
+ * time instead, and what ran does not run again. */
+static void test_what_waits_and_is_still_to_come_is_taken_back(int64_t ahead_s,
+                                                               int overlap)
+{
+    struct cs_limits limits = {1, 1};
+    struct cs_policy policy;
+    struct cs_agenda_stats stats;
+    struct play play;
+
+    play_init(&play, &limits);
+    cs_policy_default(&policy);
+    policy.overlap = (uint8_t)overlap;
+    cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
+    define(&play, "0 * * * *", &policy);
+    for (int i = 0; i < 3; i++)
+        (void)add(&play, 0, -1);
+    cs_agenda_own(play.agenda, play.app, false, play.wall);
+    set_clock(&play, ahead_s * S);
+    CHECK_INT(play.in_flight, 1);
+    cs_agenda_stats(play.agenda, &stats);
+    CHECK_INT(stats.waiting, 2);
+    set_clock(&play, -ahead_s * S);
+    cs_agenda_stats(play.agenda, &stats);
+    CHECK_INT(stats.waiting, 0);
+    answer(&play, 200);
+    CHECK_INT(play.count[CS_EVENT_STARTED], 1);
+    for (int64_t s = 0; s < ahead_s - 1; s++) {
+        while (play.in_flight)
+            answer(&play, 200);
+        pass(&play, S);
+    }
+    CHECK_INT(play.in_flight, 1);
+    while (play.in_flight)
+        answer(&play, 200);
+    CHECK_INT(play.count[CS_EVENT_ENDED],
+              ahead_s == 3600 ? 3 : ahead_s / 3600 * 3 + 1);
+    cs_agenda_free(play.agenda);
 }
 
 static void test_limits_hold_and_others_are_not_delayed(void)
@@ -1280,6 +1320,11 @@ int main(void)
     test_each_scheduled_time_has_one_fate();
     test_it_plays_a_year_in_a_moment();
     test_no_step_of_the_clock_makes_a_burst();
+    for (int overlap = CS_OVERLAP_SKIP; overlap <= CS_OVERLAP_ALLOW;
+         overlap++) {
+        test_what_waits_and_is_still_to_come_is_taken_back(3600, overlap);
+        test_what_waits_and_is_still_to_come_is_taken_back(5 * 3600, overlap);
+    }
     test_limits_hold_and_others_are_not_delayed();
     test_what_was_tried_before_goes_first();
     test_collect_is_bounded();

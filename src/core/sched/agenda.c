@@ -348,10 +348,12 @@ enum cs_status cs_agenda_fire(struct cs_agenda *agenda,
 
 /* The clock was set back, so the call is due sooner than it thought. */
 static void plan_anew(struct cs_agenda *agenda, struct cs_call *call,
-                      struct cs_wall now)
+                      struct cs_wall now, struct cs_mono mono)
 {
     int64_t next_s = cs_plan_next_from(call, now, INT64_MIN);
 
+    if (cs_run_take_back(agenda, call, now))
+        cs_run_follow(agenda, call, mono);
     if ((call->flags & CALL_BLOCKED) && next_s != INT64_MAX) {
         call->node.key = cs_plan_due(call, next_s).ns;
         return;
@@ -372,7 +374,7 @@ static void close_window(struct cs_agenda *agenda, struct cs_wall now)
 }
 
 void cs_agenda_step(struct cs_agenda *agenda, int64_t step_ns,
-                    struct cs_wall now)
+                    struct cs_wall now, struct cs_mono mono)
 {
     bool forget = step_ns < -ROLLBACK_NS;
     struct cs_call *call;
@@ -387,7 +389,7 @@ void cs_agenda_step(struct cs_agenda *agenda, int64_t step_ns,
         if (forget)
             call->made_s = INT64_MIN;
         if (call->app->owned && !(call->flags & (CALL_FIRST | CALL_DONE)))
-            plan_anew(agenda, call, now);
+            plan_anew(agenda, call, now, mono);
     }
 }
 

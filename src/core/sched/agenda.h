@@ -341,9 +341,9 @@ void cs_agenda_finish(struct cs_agenda *agenda, void *run,
 /* The wall clock was set by `step_ns` (+ forward). Forward, collect() applies
  * the catch-up rule. Back, every call is planned anew from `now`: up to 3 h
  * back, what ran does not run again, and what never ran does; further back
- * everything runs. */
+ * everything runs. What waits to be sent, and is still to come, is due then. */
 void cs_agenda_step(struct cs_agenda *agenda, int64_t step_ns,
-                    struct cs_wall now);
+                    struct cs_wall now, struct cs_mono mono);
 
 struct cs_agenda_stats {
     size_t jobs, apps, owned, calls, waiting, in_flight, backing_off;

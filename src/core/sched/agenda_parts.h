@@ -260,6 +260,12 @@ size_t cs_run_wake(struct cs_agenda *agenda, struct cs_mono mono,
 void cs_run_drop(struct cs_agenda *agenda, struct cs_call *call,
                  struct cs_wall now);
 
+/* The clock was set back: take the call's latest runs back that were not sent
+ * and are still to come. They are made again when they are due. Returns
+ * whether there were any. */
+bool cs_run_take_back(struct cs_agenda *agenda, struct cs_call *call,
+                      struct cs_wall now);
+
 /* Release the call's memory and that of its runs; it is in no list. */
 void cs_run_free_call(struct cs_call *call);
 

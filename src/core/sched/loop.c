@@ -62,7 +62,7 @@ static void notice_step(struct cs_sched *sched, struct instant now)
     if (cs_alarm_ack(&sched->loop.alarm))
         sched->loop.armed.ns = INT64_MIN;
     if (step_ns)
-        cs_sched_step(sched, step_ns, now.wall);
+        cs_sched_step(sched, step_ns, now.wall, now.mono);
 }
 
 /* -- what came back ------------------------------------------------------- */

@@ -347,6 +347,31 @@ void cs_run_follow(struct cs_agenda *agenda, struct cs_call *call,
     cs_run_free_removed(call);
 }
 
+/* Not one that was fired, nor a first one whose time the schedule does not
+ * have. */
+static bool is_found_again(const struct cs_run *run)
+{
+    return !run->fired && !(run->call->flags & CALL_DONE)
+           && cs_plan_next(run->call, run->scheduled_s - 1)
+              == run->scheduled_s;
+}
+
+bool cs_run_take_back(struct cs_agenda *agenda, struct cs_call *call,
+                      struct cs_wall now)
+{
+    struct cs_run *run;
+    bool any = false;
+
+    while ((run = call->last_run) && run->due.ns > now.ns && !run->started
+           && is_found_again(run)) {
+        cs_run_leave(agenda, run);
+        call->made_s = run->scheduled_s - 1;
+        cs_run_discard(run);
+        any = true;
+    }
+    return any;
+}
+
 void cs_run_drop(struct cs_agenda *agenda, struct cs_call *call,
                  struct cs_wall now)
 {

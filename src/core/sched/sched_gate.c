@@ -96,13 +96,13 @@ void cs_sched_fault(struct cs_sched *sched, const char *text)
 }
 
 void cs_sched_step(struct cs_sched *sched, int64_t step_ns,
-                   struct cs_wall now)
+                   struct cs_wall now, struct cs_mono mono)
 {
     struct cs_event event = {
         .kind = CS_EVENT_CLOCK, .at = now, .step_ns = step_ns,
     };
 
-    cs_agenda_step(sched->agenda, step_ns, now);
+    cs_agenda_step(sched->agenda, step_ns, now, mono);
     if (step_ns > TELL_STEP_NS || step_ns < -TELL_STEP_NS)
         cs_sched_emit(sched, &event);
 }

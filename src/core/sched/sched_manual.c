@@ -54,7 +54,8 @@ enum cs_status cs_sched_advance(struct cs_sched *sched, int64_t elapsed_ns,
         return CS_RANGE;
     }
     if (step_ns)
-        cs_sched_step(sched, step_ns, sched->manual_clock.wall);
+        cs_sched_step(sched, step_ns, sched->manual_clock.wall,
+                      sched->manual_clock.mono);
     while (!is_held(sched)
            && cs_agenda_collect(sched->agenda, sched->manual_clock.wall,
                                 sched->manual_clock.mono, SIZE_MAX))

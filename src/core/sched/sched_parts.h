@@ -127,7 +127,7 @@ size_t cs_sched_room(const struct cs_sched *sched, struct cs_mono now);
 
 /* Inside the gate: the wall clock was set. */
 void cs_sched_step(struct cs_sched *sched, int64_t step_ns,
-                   struct cs_wall now);
+                   struct cs_wall now, struct cs_mono mono);
 
 /* -- sched.c -------------------------------------------------------------- */
 
