@@ -1,24 +1,24 @@
 """What happens to a run, as SQL inside one transaction that writes.
 
 A claim is one INSERT that the primary key lets through once; the rest of this
-module is what it may find when it comes second, or what hinders it. Each
-function gets the connection of a `Store.write()` and reads or changes nothing
-outside of it.
+module is what it may find when it comes second. What hinders it is said in
+`hindrances`. Each function gets the connection of a `Store.write()` and reads
+or changes nothing outside of it.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from typing import Literal, NamedTuple
 
 from cronsched.ledger.process import Process
-from cronsched.ledger.rules import Known, Stamp, again
+from cronsched.ledger.rules import Known, again
 from cronsched.ledger.sqlite.ends import settle
+from cronsched.ledger.sqlite.hindrances import hinder, hindrance_of, refuse_again
 from cronsched.ledger.sqlite.jobs import Job, job_of, requested_by
 from cronsched.ledger.sqlite.presence import Presence
-from cronsched.ledger.sqlite.totals import count_end
-from cronsched.ledger.values import Claim, Run
+from cronsched.ledger.sqlite.wish import Wish
+from cronsched.ledger.values import Claim
 
 # What the sender says of a timeout wins over what `settle` would, in seconds.
 GRACE = 5.0
@@ -50,22 +50,6 @@ SITUATION = (
     'EXISTS (SELECT 1 FROM executions WHERE job_id = jobs.id AND scheduled != ?) '
     'FROM jobs WHERE application_id = ? AND job = ?')
 
-Hindrance = Literal['skipped_paused', 'skipped_overlap', 'queued']
-
-
-class Wish(NamedTuple):
-    """What a claim asks for; `Ledger.claim` says what the fields mean."""
-
-    run: Run
-    attempt: int
-    stamp: Stamp
-    retries: int
-    backoff: float
-    overlap: str
-    timeout: float
-    now: float
-    member: int
-
 
 def claim(connection: sqlite3.Connection, presence: Presence, wish: Wish) -> Claim:
     run = wish.run
@@ -73,16 +57,16 @@ def claim(connection: sqlite3.Connection, presence: Presence, wish: Wish) -> Cla
     if missed:
         return Claim(run, 'duplicate', wish.attempt)
     process, requested = Process.current(), asked_by is not None
-    timestamp, epoch = _columns(wish.stamp)
+    timestamp, epoch = wish.columns()
     if not connection.execute(GRANTED, (
-        job.id, run.scheduled, wish.attempt, timestamp, epoch, wish.now, _left(wish, wish.attempt),
+        job.id, run.scheduled, wish.attempt, timestamp, epoch, wish.now, wish.left(wish.attempt),
         process.host, process.pid, wish.member, requested, asked_by or None, job.fence + 1,
     )).rowcount:
         return _claim_again(connection, presence, job, wish)
     if executing or note is not None:
-        hindrance = _hindrance(connection, presence, job, wish, requested)
+        hindrance = hindrance_of(connection, presence, job, wish, requested)
         if hindrance is not None:
-            _hinder(connection, job, wish, *hindrance)
+            hinder(connection, job, wish, *hindrance)
             _note_newest(connection, job, run.scheduled, requested)
             return Claim(run, hindrance[0], wish.attempt)
     return _execute(connection, job, wish, wish.attempt, requested)
@@ -103,14 +87,6 @@ def _situation(
         job_of(connection, run, wish.now)   # it is new
         row = connection.execute(SITUATION, values).fetchone()
     return Job(*row[:6]), row[6], row[7], bool(row[8]), bool(row[9])
-
-
-def _columns(stamp: Stamp) -> tuple[int | None, int]:
-    return (None, 0) if stamp is None else (stamp[1], stamp[0])
-
-
-def _left(wish: Wish, attempt: int) -> int:
-    return max(wish.retries + 1 - attempt, 0)
 
 
 def _claim_again(
@@ -157,91 +133,15 @@ def _grant_again(
     connection: sqlite3.Connection, presence: Presence, job: Job, wish: Wish, attempt: int,
 ) -> Claim:
     requested = requested_by(connection, wish.run) is not None
-    hindrance = _hindrance(connection, presence, job, wish, requested)
+    hindrance = hindrance_of(connection, presence, job, wish, requested)
     if hindrance is not None:
-        return _refuse_again(connection, job, wish, *hindrance)
-    timestamp, epoch = _columns(wish.stamp)
+        return refuse_again(connection, job, wish, *hindrance)
+    timestamp, epoch = wish.columns()
     process = Process.current()
     connection.execute(GRANTED_AGAIN, (
-        attempt, timestamp, epoch, wish.now, _left(wish, attempt), process.host, process.pid,
+        attempt, timestamp, epoch, wish.now, wish.left(attempt), process.host, process.pid,
         wish.member, job.fence + 1, job.id, wish.run.scheduled))
     return _execute(connection, job, wish, attempt, requested)
-
-
-def _refuse_again(
-    connection: sqlite3.Connection, job: Job, wish: Wish, verdict: Hindrance, why: str,
-) -> Claim:
-    """A further attempt that is hindered: the run keeps the end it has, and
-    the attempt stays owed while another run executes. What was queued ends
-    where its job is paused."""
-    key = job.id, wish.run.scheduled
-    if verdict != 'skipped_paused':
-        owed = connection.execute(
-            'UPDATE runs SET next_attempt = ifnull(next_attempt, ?) '
-            "WHERE job_id = ? AND scheduled = ? AND (attempts_left > 0 OR state = 'queued')",
-            (wish.now, *key)).rowcount
-        verdict = 'queued' if owed else 'skipped_overlap'
-    else:
-        connection.execute(
-            'UPDATE runs SET next_attempt = NULL, attempts_left = 0, '
-            "detail = CASE state WHEN 'queued' THEN ? ELSE detail END, "
-            "ended = CASE state WHEN 'queued' THEN ? ELSE ended END, "
-            "state = CASE state WHEN 'queued' THEN ? ELSE state END "
-            'WHERE job_id = ? AND scheduled = ?', (why or None, wish.now, verdict, *key))
-    return Claim(wish.run, verdict, wish.attempt)
-
-
-def _hinder(
-    connection: sqlite3.Connection, job: Job, wish: Wish, verdict: Hindrance, why: str,
-) -> None:
-    """Of a row that was just made to be granted: it is not executed."""
-    waits = verdict == 'queued'
-    connection.execute(
-        'UPDATE runs SET state = ?, detail = ?, ended = ?, next_attempt = ?, attempts_left = ?, '
-        'started = NULL, host = NULL, pid = NULL, member = NULL '
-        'WHERE job_id = ? AND scheduled = ?',
-        (verdict, why or None, None if waits else wish.now, wish.now if waits else None,
-         _left(wish, wish.attempt) if waits else 0, job.id, wish.run.scheduled))
-    if not waits:
-        count_end(connection, job, wish.run.scheduled, verdict, None, None)
-
-
-def _hindrance(
-    connection: sqlite3.Connection, presence: Presence, job: Job, wish: Wish, requested: bool,
-) -> tuple[Hindrance, str] | None:
-    """Why the run is not executed now. Who asks for a run by hand knows that
-    the job is paused, but not that it executes."""
-    paused = connection.execute(
-        'SELECT note FROM pauses WHERE job = ? AND (application_id = ? OR application_id IS NULL)',
-        (wish.run.job, wish.run.application_id),
-    ).fetchone()
-    if paused and not requested:
-        return 'skipped_paused', paused[0]
-    if wish.overlap == 'allow' or not _executing(connection, job, wish):
-        return None
-    settle(connection, presence, wish.now, job.id)
-    why = _executing(connection, job, wish)
-    if not why:
-        return None
-    if wish.overlap == 'queue' and not _waits_another(connection, job, wish):
-        return 'queued', why
-    return 'skipped_overlap', why
-
-
-def _executing(connection: sqlite3.Connection, job: Job, wish: Wish) -> str:
-    """Which process executes another run of the job, as far as is known."""
-    row = connection.execute(
-        'SELECT m.pid FROM executions AS e JOIN members AS m '
-        'ON m.id = e.member WHERE e.job_id = ? AND e.scheduled != ?',
-        (job.id, wish.run.scheduled)).fetchone()
-    return '' if row is None else f'process {row[0]} executed another run'
-
-
-def _waits_another(connection: sqlite3.Connection, job: Job, wish: Wish) -> bool:
-    return connection.execute(
-        'SELECT 1 FROM runs INDEXED BY runs_due WHERE job_id = ? AND next_attempt IS NOT NULL '
-        "AND state = 'queued' AND scheduled != ?", (job.id, wish.run.scheduled),
-    ).fetchone() is not None
 
 
 def _execute(

@@ -37,6 +37,7 @@ from cronsched.ledger.sqlite.looking import LookingStore
 from cronsched.ledger.sqlite.missed import MISSED_AT_ONCE, miss
 from cronsched.ledger.sqlite.reading import Reading
 from cronsched.ledger.sqlite.store import Store
+from cronsched.ledger.sqlite.wish import Wish
 from cronsched.ledger.values import Claim, Due, Executing, LedgerError, Missed, Run, check_outcome
 
 __all__ = ['SQLiteLedger']
@@ -105,7 +106,7 @@ class SQLiteLedger(Reading):
         member = handle.member or self._store.member()
         stamp = None if timestamp is None else (epoch, timestamp)
         with self._store.write() as connection:
-            claim = claims.claim(connection, handle.presence, claims.Wish(
+            claim = claims.claim(connection, handle.presence, Wish(
                 run, attempt, stamp, retries, backoff, overlap, timeout, clock.now(), member))
         if claim.granted:
             self._executing.add((run, claim.attempt))
