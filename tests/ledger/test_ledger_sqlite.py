@@ -495,9 +495,9 @@ def test_the_log_of_writes_stays_bounded_while_nobody_pauses(
     ledger: SQLiteLedger, path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     most = 1 << 20
-    bounds = (f'import cronsched.ledger.sqlite.store as store\n'
-              f'store.WAL_MOST = {most}\nstore.WAL_KEPT = {most >> 1}\n'
-              'store.CHECKPOINT_PAUSE = 0.1\n')
+    bounds = (f'import cronsched.ledger.sqlite.wal as wal\n'
+              f'wal.MOST = {most}\nwal.KEPT = {most >> 1}\n'
+              'wal.CHECKPOINT_PAUSE = 0.1\n')
     ledger.applications()
     writers = [
         subprocess.Popen([sys.executable, '-c', bounds + WRITER, str(path), str(number)])

@@ -8,7 +8,7 @@ import pytest
 
 from cronsched.cli.stream import FEW, newest
 from cronsched.ledger import LedgerError, Run, open_ledger
-from cronsched.ledger.sqlite import store
+from cronsched.ledger.sqlite import store, wal
 
 
 @pytest.fixture
@@ -59,9 +59,9 @@ def test_a_file_that_is_replaced_long_after_is_noticed_at_once(ledger, tmp_path,
 def test_a_new_file_has_small_pages(ledger):
     ledger.applications()
     connection = ledger._store.handles.own().connection
-    assert connection.execute('PRAGMA page_size').fetchone()[0] == store.PAGE
+    assert connection.execute('PRAGMA page_size').fetchone()[0] == wal.PAGE
     pages = connection.execute('PRAGMA wal_autocheckpoint').fetchone()[0]
-    assert pages * store.PAGE == store.WAL_KEPT
+    assert pages * wal.PAGE == wal.KEPT
 
 
 def test_few_rows_are_asked_for_as_such(ledger, monkeypatch):

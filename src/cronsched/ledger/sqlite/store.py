@@ -17,45 +17,28 @@ in memory. FULL does, for one fsync per commit.
 from __future__ import annotations
 
 import os
-import random
 import sqlite3
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 from cronsched.base import clock
 from cronsched.ledger.sqlite import members, schema
-from cronsched.ledger.sqlite.codes import ADVICE, BUSY, HARMLESS, PASSING, code_of
+from cronsched.ledger.sqlite.codes import ADVICE, HARMLESS, PASSING, code_of
 from cronsched.ledger.sqlite.files import connect, identity_of, secured
 from cronsched.ledger.sqlite.handles import Handle, Handles, Identity
 from cronsched.ledger.sqlite.local import check_local
 from cronsched.ledger.sqlite.presence import Presence
+from cronsched.ledger.sqlite.waiting import begin_reading, patiently
+from cronsched.ledger.sqlite.wal import PAGE, Wal, limit
 from cronsched.ledger.values import LedgerError
-
-T = TypeVar('T')
-
-FIRST_PAUSE = 0.0001         # seconds
-LONGEST_PAUSE = 0.005
 
 # The names are compared when their directory has changed, and in any case once
 # in so many uses, as the size of the -wal is looked at then. Nanoseconds.
 LOOK_EACH = 32
 SETTLED = 100_000_000
-
-# A claim changes one small row in each of some tables, and SQLite writes their
-# pages into the -wal, with a checksum of every byte.
-PAGE = 2048
-
-# Bytes of the -wal: it is cut to WAL_KEPT when it was written back, which is
-# waited for above WAL_MOST, for so many seconds, and so often.
-WAL_KEPT = 4 << 20
-WAL_MOST = 16 << 20
-CHECKPOINT_PATIENCE = 0.5
-CHECKPOINT_PAUSE = 1.0
-CHECKPOINT_TURN = 0.0003
 
 
 class Store:
@@ -73,8 +56,7 @@ class Store:
         #: The directory, when its names were compared last, and uses since.
         self._looked_at: tuple[int, int, int] | None = None
         self._uses = 0
-        self._next_checkpoint = 0.0
-        self._wal_size = 0                       # bytes, when last looked at
+        self._wal = Wal()
         self.handles = Handles(Path(f'{path}-alive'))
         #: This process made the file.
         self.made = False
@@ -86,10 +68,10 @@ class Store:
         """A transaction that may write; committed unless an error leaves it."""
         with self._using() as connection:
             try:
-                self._patiently(lambda: connection.execute('BEGIN IMMEDIATE'))
+                patiently(lambda: connection.execute('BEGIN IMMEDIATE'), self.patience)
                 yield connection
                 connection.execute('COMMIT')
-                self._bound_wal(connection)
+                self._wal.bound(connection)
             finally:
                 if connection.in_transaction:
                     connection.execute('ROLLBACK')
@@ -113,7 +95,7 @@ class Store:
         """One view of the file, which no writer waits for."""
         with self._using() as connection:
             try:
-                self._patiently(lambda: _begin_reading(connection))
+                patiently(lambda: begin_reading(connection), self.patience)
                 yield connection
             finally:
                 if connection.in_transaction:
@@ -142,35 +124,22 @@ class Store:
         handle.companions = self._identities()[1:]
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        self._patiently(lambda: _begin_reading(connection))
+        patiently(lambda: begin_reading(connection), self.patience)
         current = schema.is_current(connection)
         connection.execute('ROLLBACK')
         connection.execute(f'PRAGMA page_size = {PAGE}')   # of a file that is empty yet
-        mode = self._patiently(lambda: connection.execute('PRAGMA journal_mode = WAL').fetchone())
+        mode = patiently(
+            lambda: connection.execute('PRAGMA journal_mode = WAL').fetchone(), self.patience)
         if mode != ('wal',):
             raise LedgerError('cannot be shared by processes there (no WAL): use a local disk')
         connection.execute(f'PRAGMA synchronous = {self._synchronous}')
         connection.execute('PRAGMA cell_size_check = ON')
         connection.execute('PRAGMA trusted_schema = OFF')
-        connection.execute(f'PRAGMA journal_size_limit = {WAL_KEPT}')
-        connection.execute(f'PRAGMA wal_autocheckpoint = {WAL_KEPT // PAGE}')
+        limit(connection)
         if not current:
-            self._patiently(lambda: connection.execute('BEGIN IMMEDIATE'))
+            patiently(lambda: connection.execute('BEGIN IMMEDIATE'), self.patience)
             schema.upgrade(connection)
             connection.execute('COMMIT')
-
-    def _bound_wal(self, connection: sqlite3.Connection) -> None:
-        """SQLite's own checkpoints never get to the end while processes write
-        without a pause, and the -wal grows. One that waits for them does."""
-        if self._wal_size < WAL_MOST or time.monotonic() < self._next_checkpoint:
-            return
-        self._next_checkpoint = time.monotonic() + CHECKPOINT_PAUSE
-        end = time.monotonic() + CHECKPOINT_PATIENCE
-        while connection.execute('PRAGMA wal_checkpoint(TRUNCATE)').fetchone()[0]:
-            if time.monotonic() > end:
-                return   # the next one will
-            # Between two transactions of others there is little time.
-            time.sleep(random.uniform(0, CHECKPOINT_TURN))  # noqa: S311 (no secret)
 
     def _identities(self) -> tuple[Identity | None, ...]:
         """Of the file, its -wal, whose size is noted, and its -shm."""
@@ -178,7 +147,7 @@ class Store:
             found = [os.lstat(name) for name in self._names]
         except OSError:
             return (None,) * len(self._names)
-        self._wal_size = found[1].st_size
+        self._wal.size = found[1].st_size
         return tuple(map(identity_of, found))
 
     def _check_files(self, handle: Handle) -> None:
@@ -194,22 +163,6 @@ class Store:
         # A change within the same tick of the kernel's clock would not be seen.
         is_settled = time.time_ns() - directory.st_mtime_ns > SETTLED
         self._looked_at = looked_at if is_settled else None
-
-    def _patiently(self, action: Callable[[], T]) -> T:
-        """`action()`, again while others hold the lock. The pauses are random,
-        so that nobody is late each time, and are counted instead of timed, as
-        a test may have stopped Python's clock."""
-        waited, pause = 0.0, FIRST_PAUSE
-        while True:
-            try:
-                return action()
-            except sqlite3.OperationalError as error:
-                if code_of(error) not in BUSY or waited >= self.patience:
-                    raise
-            turn = random.uniform(0, pause)  # noqa: S311 (no secret)
-            time.sleep(turn)
-            waited += turn
-            pause = min(pause * 1.5, LONGEST_PAUSE)
 
     def _error(self, what: str) -> LedgerError:
         error = LedgerError(f'the ledger {self.path} {what}')
@@ -276,11 +229,3 @@ class _Using:
                 'this user alone the right to write both') from error
         if isinstance(error, LedgerError) and error.path is None:
             raise store._error(str(error)) from None
-
-
-def _begin_reading(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:
-        connection.execute('ROLLBACK')
-    connection.execute('BEGIN')
-    # The first look fixes the view, and can be refused.
-    connection.execute('SELECT 1 FROM sqlite_master LIMIT 1').fetchone()
