@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -22,22 +22,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from cronsched.base import clock
 from cronsched.base.pieces import pieces
-from cronsched.ledger.known import Declared, Owner, Pause, Plan, Seen
-from cronsched.ledger.sqlite import (
-    claims,
-    declarations,
-    ends,
-    executions,
-    history,
-    members,
-    records,
-)
-from cronsched.ledger.sqlite import owners as ownership
+from cronsched.ledger.sqlite import claims, ends, executions, records
 from cronsched.ledger.sqlite.looking import LookingStore
 from cronsched.ledger.sqlite.missed import MISSED_AT_ONCE, miss
-from cronsched.ledger.sqlite.reading import Reading
 from cronsched.ledger.sqlite.store import Store
 from cronsched.ledger.sqlite.wish import Wish
+from cronsched.ledger.sqlite.writing import Writing
 from cronsched.ledger.values import Claim, Due, Executing, LedgerError, Missed, Run, check_outcome
 
 __all__ = ['SQLiteLedger']
@@ -45,7 +35,6 @@ __all__ = ['SQLiteLedger']
 log = logging.getLogger('cronsched.ledger')
 
 SYNCHRONOUS = ('NORMAL', 'FULL')
-PRUNED_AT_ONCE = 200
 # A finish is tried again after these seconds, then kept in memory.
 FINISH_PAUSES = (0.05, 0.2, 0.5)
 
@@ -53,7 +42,7 @@ FINISH_PAUSES = (0.05, 0.2, 0.5)
 Ended = tuple[Claim, str, float, str | None]
 
 
-class SQLiteLedger(Reading):
+class SQLiteLedger(Writing):
     """A `Ledger`; `patience` is how long to wait for other processes, in
     seconds. `looking` changes nothing. Making one opens no file."""
 
@@ -174,53 +163,8 @@ class SQLiteLedger(Reading):
                 return []
             return executions.attempts_due(connection, application_ids, _at(now))
 
-    def drop_attempt(self, due: Due) -> None:
-        with self._store.write() as connection:
-            executions.drop_attempt(connection, due, clock.now())
-
-    def seen(
-        self, application_id: str, base_url: str,
-        jobs: Iterable[str] | Mapping[str, Plan | Declared | None], at: float,
-    ) -> None:
-        told = jobs if isinstance(jobs, Mapping) else dict.fromkeys(jobs)
-        self.see([Seen(application_id, base_url, told, at)])
-
-    def see(self, seen: Iterable[Seen]) -> None:
-        with self._store.write() as connection:
-            records.see(connection, seen)
-
     def fleet(self) -> None:
         return None
-
-    def give_up(self, members: Collection[int]) -> Collection[Run]:
-        raise LedgerError(
-            f'the ledger {self.path} is of one machine, which looks for its processes itself: '
-            'nobody has to be given up')
-
-    def own(self, owners: Iterable[Owner]) -> None:
-        member = self._store.member()
-        with self._store.write() as connection:
-            ownership.own(connection, owners, member)
-
-    def disown(self, application_ids: Iterable[str]) -> None:
-        member = self._store.member()
-        with self._store.write() as connection:
-            ownership.disown(connection, application_ids, member)
-
-    def pause(
-        self, application_id: str | None, job: str, *, note: str = '', at: float = 0.0,
-        by: str = '',
-    ) -> None:
-        with self._store.write() as connection:
-            records.pause(connection, Pause(application_id, job, note, at, by))
-
-    def resume(self, application_id: str | None, job: str) -> None:
-        with self._store.write() as connection:
-            records.resume(connection, application_id, job)
-
-    def request_run(self, application_id: str, job: str, at: float, *, by: str = '') -> Run:
-        with self._store.write() as connection:
-            return records.request_run(connection, Run(application_id, job, int(at)), by)
 
     def take_requests(
         self, application_ids: Collection[str], now: float | None = None,
@@ -232,39 +176,12 @@ class SQLiteLedger(Reading):
         with self._store.write() as connection:
             return records.take_requests(connection, application_ids, _at(now))
 
-    def prune(self, before: float) -> int:
-        # In small bites, so that no claim waits for long.
-        pruned = 0
-        for job_id in self._job_ids():
-            while True:
-                with self._store.write() as connection:
-                    bite = history.prune(connection, job_id, before, PRUNED_AT_ONCE)
-                pruned += bite
-                if bite < PRUNED_AT_ONCE:
-                    break
-                time.sleep(0.001)
-        with self._store.write() as connection:
-            members.prune(connection, self._store.presence, before)
-        self._forget_declarations()
-        return pruned
-
     def close(self) -> None:
         try:
             self._write_kept()
         except LedgerError as error:
             log.error('%d end(s) of runs are forgotten: %s', len(self._own_kept()), error)
         self._store.close(executing=bool(self._executing))
-
-    def _forget_declarations(self) -> None:
-        with self._store.read() as connection:
-            if not declarations.is_any_unused(connection):
-                return
-        with self._store.write() as connection:
-            declarations.forget_unused(connection)
-
-    def _job_ids(self) -> list[int]:
-        with self._store.read() as connection:
-            return records.job_ids(connection)
 
     def _own_kept(self) -> list[Ended]:
         # What a parent keeps, the parent writes.
