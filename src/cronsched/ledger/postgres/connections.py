@@ -18,15 +18,17 @@ server connection for one transaction only (pgbouncer, `pool_mode=transaction`).
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import ModuleType
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from cronsched.ledger.values import LedgerError
 
-__all__ = ['Source', 'disconnect', 'execute', 'is_broken', 'is_url', 'sqlstate']
+__all__ = ['Source', 'abandon', 'disconnect', 'execute', 'is_broken', 'is_url', 'sqlstate']
 
 Connection = Any    # of psycopg 3 or psycopg2; either may be absent
 Rows = list[tuple[Any, ...]]
@@ -36,6 +38,9 @@ SCHEMES: Final = ('postgresql', 'postgres')
 DRIVERS: Final = ('psycopg', 'psycopg2')
 WRITE: Final = ('write postgresql://user@host/database, a function that returns a connection of '
                 'psycopg, or an engine of SQLAlchemy')
+
+# Those of parents, kept so that nothing closes them.
+_abandoned: list[Connection] = []
 
 
 def is_url(value: object) -> bool:
@@ -101,6 +106,17 @@ def disconnect(connection: Connection) -> None:
         connection.close()
     except Exception:
         return      # it was broken already
+
+
+def abandon(connection: Connection) -> None:
+    """Leave that of a parent alone, in a child."""
+    # Never closed here, as that would tell the server goodbye; the server is to
+    # find out when the parent dies.
+    _abandoned.append(connection)
+    with suppress(Exception):
+        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        os.dup2(nothing, connection.fileno(), inheritable=False)
+        os.close(nothing)
 
 
 def driver_errors() -> tuple[type[Exception], ...]:

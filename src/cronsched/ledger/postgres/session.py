@@ -20,7 +20,6 @@ import os
 import time
 import weakref
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 from cronsched.base.locks import Lock
@@ -29,6 +28,7 @@ from cronsched.ledger.postgres.connections import (
     Connection,
     Rows,
     Source,
+    abandon,
     disconnect,
     driver_errors,
     execute,
@@ -210,7 +210,9 @@ class Session:
         """In a child: the parent's connection is not touched, and ends with
         the parent."""
         for pid in set(self._by_pid) - {os.getpid()}:
-            _leak(self._by_pid.pop(pid).connection)
+            connection = self._by_pid.pop(pid).connection
+            if connection is not None:
+                abandon(connection)
 
     def _error(self, what: str) -> LedgerError:
         if what.startswith('the ledger '):
@@ -225,19 +227,6 @@ def _close_own(handles: dict[int, Handle]) -> None:
 
 
 _all: weakref.WeakSet[Session] = weakref.WeakSet()
-_leaked: list[Connection] = []
-
-
-def _leak(connection: Connection | None) -> None:
-    if connection is None:
-        return
-    # Never closed here, as that would tell the server goodbye; the server is to
-    # find out when the parent dies.
-    _leaked.append(connection)
-    with suppress(Exception):
-        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        os.dup2(nothing, connection.fileno(), inheritable=False)
-        os.close(nothing)
 
 
 def _after_fork_in_child() -> None:
