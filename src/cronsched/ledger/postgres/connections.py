@@ -136,7 +136,8 @@ def _has_rows(cursor: Any) -> bool:
     result = getattr(cursor, 'pgresult', None)
     if result is None:
         return cursor.description is not None
-    return result.nfields > 0   # psycopg 3 makes objects of a description, 60 us
+    # psycopg 3 makes objects of a description, 60 us.
+    return bool(result.nfields > 0)
 
 
 def _driver_of(connection: Connection) -> str:
