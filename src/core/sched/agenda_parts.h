@@ -206,6 +206,11 @@ int64_t cs_plan_count(struct cs_job *job, int64_t first_s, int64_t last_s,
 bool cs_plan_ran(const struct cs_agenda *agenda, const struct cs_call *call,
                  int64_t scheduled_s);
 
+/* The last scheduled time that is due at `now` and was not; INT64_MIN when
+ * there is none. */
+int64_t cs_plan_last_to_run(const struct cs_agenda *agenda,
+                            const struct cs_call *call, struct cs_wall now);
+
 /* -- run.c ---------------------------------------------------------------- */
 
 /* An event about `scheduled_s` of the call: `count` is 1, no outcome. */

@@ -231,20 +231,6 @@ static struct cs_wall latest_too_late(const struct cs_call *call,
         now.ns - (catch_up_s > 1 ? catch_up_s : 1) * CS_NS_PER_S};
 }
 
-/* The latest time that is due, and did not run before the clock was set
- * back. */
-static int64_t latest_to_run(const struct cs_agenda *agenda,
-                             const struct cs_call *call, struct cs_wall now)
-{
-    int64_t latest_s = cs_plan_last_due(call, now);
-    int i;
-
-    for (i = agenda->windows; i-- > 0;)
-        if (latest_s != INT64_MIN && cs_plan_ran(agenda, call, latest_s))
-            latest_s = cs_plan_last_before(call, agenda->closed[i].from);
-    return latest_s;
-}
-
 /* Several are due: the last of them that is not to be sent, or INT64_MIN. */
 static int64_t last_missed(const struct cs_agenda *agenda,
                            const struct cs_call *call, struct cs_wall now)
@@ -252,7 +238,7 @@ static int64_t last_missed(const struct cs_agenda *agenda,
     struct cs_wall before = latest_too_late(call, now);
     int64_t last_s = before.ns == INT64_MIN
                      ? INT64_MIN : cs_plan_last_before(call, before);
-    int64_t latest_s = latest_to_run(agenda, call, now);
+    int64_t latest_s = cs_plan_last_to_run(agenda, call, now);
 
     if (call->job->policy.coalesce && last_s < latest_s)
         last_s = cs_plan_last_before(call, cs_plan_due(call, latest_s));

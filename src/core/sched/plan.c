@@ -157,19 +157,40 @@ struct cs_wall cs_plan_deadline(const struct cs_call *call,
                                : cs_plan_due(call, next_s);
 }
 
+/* The window in which what was due then was dealt with; NULL for none. */
+static const struct cs_window *window_of(const struct cs_agenda *agenda,
+                                         struct cs_wall due)
+{
+    int i;
+
+    for (i = 0; i < agenda->windows; i++)
+        if (agenda->closed[i].from.ns <= due.ns
+            && due.ns <= agenda->closed[i].until.ns)
+            return &agenda->closed[i];
+    return NULL;
+}
+
 bool cs_plan_ran(const struct cs_agenda *agenda, const struct cs_call *call,
                  int64_t scheduled_s)
 {
-    int64_t due_ns = cs_plan_due(call, scheduled_s).ns;
-    int i;
-
     if (!agenda->windows || scheduled_s >= call->made_s)
         return agenda->windows && scheduled_s == call->made_s;
-    for (i = 0; i < agenda->windows; i++)
-        if (agenda->closed[i].from.ns <= due_ns
-            && due_ns <= agenda->closed[i].until.ns)
-            return true;
-    return false;
+    return window_of(agenda, cs_plan_due(call, scheduled_s)) != NULL;
+}
+
+int64_t cs_plan_last_to_run(const struct cs_agenda *agenda,
+                            const struct cs_call *call, struct cs_wall now)
+{
+    int64_t last_s = cs_plan_last_due(call, now);
+
+    /* Each window is left once, to before it began. */
+    while (last_s != INT64_MIN && cs_plan_ran(agenda, call, last_s)) {
+        struct cs_wall due = cs_plan_due(call, last_s);
+        const struct cs_window *window = window_of(agenda, due);
+
+        last_s = cs_plan_last_before(call, window ? window->from : due);
+    }
+    return last_s;
 }
 
 /* Would counting go on beyond COUNT_MOST, at the pace of its first steps? */
