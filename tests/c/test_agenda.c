@@ -87,6 +87,7 @@ static void hear(void *context, struct cs_event *event)
         break;
     case CS_EVENT_MISSED:
         CHECK_INT(event->outcome, CS_OUTCOME_MISSED);
+        CHECK(event->until_s * S <= play->wall.ns);   /* it was due */
         snprintf(text, sizeof(text), "x%lld..%lld*%lld", at,
                  (long long)(event->until_s - EPOCH_S),
                  (long long)event->count);
@@ -615,6 +616,38 @@ static void test_no_step_of_the_clock_makes_a_burst(void)
         CHECK(play.count[CS_EVENT_MISSED] <= 5);
         cs_agenda_free(play.agenda);
     }
+}
+
+/* What is missed is never still to come, wherever the clock has been. */
+static void test_a_clock_that_is_set_to_and_fro_misses_nothing_to_come(void)
+{
+    static const int64_t passes_s[] = {6296, 1682, 2171, 1748};
+    static const int64_t steps_s[] = {3600, 3600, -10800, 3600};
+    struct play play;
+    size_t started;
+    int i;
+
+    play_one(&play, "*/10 * * * *");
+    for (i = 0; i < 4; i++) {
+        int64_t s;
+
+        for (s = 0; s < passes_s[i]; s++) {
+            pass(&play, S);
+            while (play.in_flight)
+                answer(&play, 200);
+        }
+        set_clock(&play, steps_s[i] * S);
+        while (play.in_flight)
+            answer(&play, 200);
+    }
+    started = play.count[CS_EVENT_STARTED];
+    for (i = 0; i < 3000; i++) {
+        pass(&play, S);
+        while (play.in_flight)
+            answer(&play, 200);
+    }
+    CHECK_INT(play.count[CS_EVENT_STARTED] - started, 5);
+    cs_agenda_free(play.agenda);
 }
 
 /* A clock that was an hour ahead, and is set: what waits for room waits for its
@@ -1249,6 +1282,30 @@ static void test_runs_that_may_overlap_are_bounded(void)
     cs_agenda_free(play.agenda);
 }
 
+/* The receiver says `waiting` until `catch_up` is over, and "not now" after
+ * that. Who has waited for long is not patient for ten times more. */
+static void test_who_has_waited_for_the_ledger_ends(int waits, int refusals)
+{
+    struct cs_result not_yet = {.delivery = CS_ANSWERED, .status = 503,
+                                .retry_after_s = 1, .outcome = "waiting",
+                                .detail = ""};
+    struct play play;
+    int asked = 0;
+
+    play_one(&play, "0 * * * *");
+    pass(&play, 3599 * S);
+    while (!play.count[CS_EVENT_ENDED] && asked < 100) {
+        if (play.in_flight) {
+            if (asked++ == waits)
+                not_yet.outcome = "";
+            finish(&play, &not_yet);
+        }
+        pass(&play, S / 10);
+    }
+    CHECK_INT(asked, waits + refusals + 1);
+    cs_agenda_free(play.agenda);
+}
+
 /* What the process holds, in bytes. */
 static double resident(void)
 {
@@ -1320,6 +1377,7 @@ int main(void)
     test_each_scheduled_time_has_one_fate();
     test_it_plays_a_year_in_a_moment();
     test_no_step_of_the_clock_makes_a_burst();
+    test_a_clock_that_is_set_to_and_fro_misses_nothing_to_come();
     for (int overlap = CS_OVERLAP_SKIP; overlap <= CS_OVERLAP_ALLOW;
          overlap++) {
         test_what_waits_and_is_still_to_come_is_taken_back(3600, overlap);
@@ -1336,6 +1394,8 @@ int main(void)
     test_a_burst_does_not_starve_what_comes_after_it();
     test_who_has_much_to_make_up_for_takes_turns();
     test_who_waits_for_the_ledger_asks_ever_more_rarely();
+    test_who_has_waited_for_the_ledger_ends(2, 10);    /* 3 seconds */
+    test_who_has_waited_for_the_ledger_ends(20, 0);
     test_many_runs_of_one_call_cost_what_they_are_many();
     test_what_waits_for_room_too_long_is_missed();
     test_runs_that_may_overlap_are_bounded();

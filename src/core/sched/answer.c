@@ -18,6 +18,7 @@
 #define REFUSED_MOST_MS 5000
 #define ANNOUNCE_NS (10 * CS_NS_PER_S)
 #define REFUSALS_MOST 10
+#define WAITED_ENOUGH_MS 10000
 #define REFUSAL_MOST_S 3600
 #define BACKOFF_MOST_MS 600000
 #define DETAIL_SIZE 192
@@ -270,8 +271,12 @@ static int64_t redelivery_ms(struct cs_run *run,
                              const struct cs_result *result,
                              struct cs_wall now, struct cs_mono mono)
 {
-    if (is_waiting(run, result))
+    if (is_waiting(run, result)) {
+        /* When it may wait no longer, it has waited long enough. */
+        if (refused_for_ms(run, mono) >= WAITED_ENOUGH_MS)
+            run->refusals = REFUSALS_MOST;
         return waiting_ms(run, result, mono);
+    }
     if (is_refusal(result)) {
         if (run->refusals >= REFUSALS_MOST
             || !fits(run, asked_ms(result), now))
