@@ -253,6 +253,27 @@ def test_a_range_that_a_fast_clock_missed_is_not_trusted(ledger):
         assert ledger.past({APPLICATION: NOW}, 1e9)[APPLICATION][0].ranges == ()
 
 
+def test_what_a_fast_clock_missed_is_told_as_it_was_then(ledger):
+    with clock.in_place(lambda: NOW + 7200):
+        ledger.record(run(1), 'missed', at=NOW + 7200, until=run(9).scheduled, count=9)
+    with clock.in_place(lambda: NOW):
+        ledger.record(run(1), 'skipped_overlap', at=NOW, detail='another executed')
+        ledger.record(run(1), 'missed', at=NOW)     # the first end wins, where it is trusted
+    row = ledger.find(run(1))
+    assert (row.state, row.until, row.count, row.ended, row.detail) == (
+        'skipped_overlap', None, 1, NOW, 'another executed')
+
+
+def test_what_ran_since_has_its_attempts_when_the_fast_clock_is_caught_up_with(ledger):
+    with clock.in_place(lambda: NOW + 7200):
+        ledger.record(run(1), 'missed', at=NOW + 7200, until=run(9).scheduled, count=9)
+    with clock.in_place(lambda: NOW):
+        ended(ledger, run(5), 'failed', retries=1)
+    with clock.in_place(lambda: NOW + 7300):
+        granted(ledger, run(5), attempt=2, retries=1)
+        assert ledger.claim(run(6), retries=1).verdict == 'duplicate'
+
+
 def test_what_ran_by_a_fast_clock_does_not_run_again(ledger):
     with clock.in_place(lambda: NOW + 7200):
         ended(ledger, run(), 'ok')

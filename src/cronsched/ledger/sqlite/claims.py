@@ -13,7 +13,7 @@ import threading
 
 from cronsched.ledger.process import Process
 from cronsched.ledger.rules import Known, again
-from cronsched.ledger.sqlite.ends import settle
+from cronsched.ledger.sqlite.ends import TRUSTED_AHEAD, settle
 from cronsched.ledger.sqlite.hindrances import hinder, hindrance_of, refuse_again
 from cronsched.ledger.sqlite.jobs import Job, job_of, requested_by
 from cronsched.ledger.sqlite.presence import Presence
@@ -22,10 +22,6 @@ from cronsched.ledger.values import Claim
 
 # What the sender says of a timeout wins over what `settle` would, in seconds.
 GRACE = 5.0
-
-# A record that was made so many seconds ahead of the clock was made while it
-# was wrong: what it says never happened.
-TRUSTED_AHEAD = 2.0
 
 STARTED_BEFORE = (
     'SELECT max(scheduled) FROM runs WHERE job_id = ? AND scheduled < ? AND started IS NOT NULL')
@@ -46,7 +42,8 @@ SITUATION = (
     '(SELECT asked_by FROM requests WHERE application_id = ? AND job = ? AND scheduled = ?), '
     '(SELECT note FROM pauses WHERE job = ? AND (application_id = ? OR application_id IS NULL)), '
     'EXISTS (SELECT 1 FROM runs INDEXED BY runs_missed '
-    'WHERE job_id = jobs.id AND until >= ? AND scheduled < ? AND ended <= ?), '
+    'WHERE job_id = jobs.id AND until >= ? AND scheduled < ? AND ended <= ?) '
+    'AND NOT EXISTS (SELECT 1 FROM runs WHERE job_id = jobs.id AND scheduled = ?), '
     'EXISTS (SELECT 1 FROM executions WHERE job_id = jobs.id AND scheduled != ?) '
     'FROM jobs WHERE application_id = ? AND job = ?')
 
@@ -76,12 +73,12 @@ def _situation(
     connection: sqlite3.Connection, wish: Wish,
 ) -> tuple[Job, str | None, str | None, bool, bool]:
     """All that a claim has to know, in one question: the job, who asked for
-    the run by hand, the note of a pause, whether it is within those missed,
-    and whether another run of the job executes."""
+    the run by hand, the note of a pause, whether it is within those missed
+    and has no row of its own, and whether another run of the job executes."""
     run = wish.run
     names = run.application_id, run.job
     values = (*names, run.scheduled, run.job, run.application_id, run.scheduled, run.scheduled,
-              wish.now + TRUSTED_AHEAD, run.scheduled, *names)
+              wish.now + TRUSTED_AHEAD, run.scheduled, run.scheduled, *names)
     row = connection.execute(SITUATION, values).fetchone()
     if row is None:
         job_of(connection, run, wish.now)   # it is new

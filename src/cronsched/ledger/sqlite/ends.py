@@ -29,6 +29,10 @@ RUNNING = (
 
 Key = tuple[int, int]   # job id and scheduled time
 
+# A record that was made so many seconds ahead of the clock was made while it
+# was wrong: what it says never happened.
+TRUSTED_AHEAD = 2.0
+
 # What is repeated when it ends after its sender gave up, with attempts left.
 UNCLAIMED = ('failed', 'timed_out', 'unreachable')
 LATE = ('ok', 'failed', 'timed_out')
@@ -116,11 +120,11 @@ def _note_late_end(
 # -- by the sender
 
 def record(
-    connection: sqlite3.Connection, presence: Presence, said: End,
+    connection: sqlite3.Connection, presence: Presence, said: End, now: float,
 ) -> Executing | None:
     run, job = said.run, job_of(connection, said.run, said.at)
     key = job.id, run.scheduled
-    if _insert(connection, job, said):
+    if _insert(connection, job, said) or _correct(connection, job, said, now):
         count_end(connection, job, run.scheduled, said.outcome, None, None, said.count)
         return None
     settle(connection, presence, said.at, *key)
@@ -149,6 +153,18 @@ def _insert(connection: sqlite3.Connection, job: Job, said: End) -> bool:
     if asked_by is None:
         note_newest(connection, job, said.until or said.run.scheduled)
     return bool(inserted)
+
+
+def _correct(connection: sqlite3.Connection, job: Job, said: End, now: float) -> bool:
+    """What a clock that was ahead has recorded, and nobody executed, never
+    happened."""
+    return bool(connection.execute(
+        'UPDATE runs SET state = ?, attempt = ?, ended = ?, until = ?, count = ?, status = ?, '
+        'detail = ?, next_attempt = ?, attempts_left = ? WHERE job_id = ? AND scheduled = ? '
+        "AND state != 'running' AND started IS NULL AND ended > ?",
+        (said.outcome, said.attempt, said.at, said.until, said.count, said.status, said.detail,
+         said.retry_at, said.attempts_left, job.id, said.run.scheduled, now + TRUSTED_AHEAD),
+    ).rowcount)
 
 
 def _end_attempt(connection: sqlite3.Connection, key: Key, said: End) -> None:

@@ -138,14 +138,16 @@ class SQLiteLedger(Writing):
         self._write_kept()
         with self._store.write() as connection:
             return ends.record(connection, self._store.presence, ends.End(
-                run, outcome, at, attempt, until, count, status, detail, retry_at, attempts_left))
+                run, outcome, at, attempt, until, count, status, detail, retry_at, attempts_left,
+            ), clock.now())
 
     def miss(self, missed: Iterable[Missed], at: float) -> None:
         for piece in pieces(missed, MISSED_AT_ONCE):
             with self._store.write() as connection:
                 for each in miss(connection, piece, at):
                     ends.record(connection, self._store.presence, ends.End(
-                        each.run, 'missed', at, 1, each.until, each.count, None, each.detail))
+                        each.run, 'missed', at, 1, each.until, each.count, None, each.detail,
+                    ), clock.now())
 
     def recover(self, now: float | None = None) -> Collection[Run]:
         self._write_kept()

@@ -282,8 +282,8 @@ BEGIN
     IF v_run.token = p_token THEN
         RETURN cronsched.claimed_before_v1(v_job, v_run);
     ELSIF EXISTS (SELECT FROM cronsched.void_tokens AS v WHERE v.token = p_token)
-        OR EXISTS (SELECT FROM cronsched.runs AS r WHERE r.job_id = v_job.id
-            AND r.until >= p_scheduled AND r.scheduled < p_scheduled
+        OR v_run.job_id IS NULL AND EXISTS (SELECT FROM cronsched.runs AS r
+            WHERE r.job_id = v_job.id AND r.until >= p_scheduled AND r.scheduled < p_scheduled
             AND r.ended <= v_wish.at + 2.0) THEN
         RETURN cronsched.answered_v1('duplicate', p_attempt);
     END IF;

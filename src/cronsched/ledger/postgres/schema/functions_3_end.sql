@@ -99,6 +99,14 @@ BEGIN
     VALUES (v_job.id, p_scheduled, p_outcome, p_attempt, v_at, p_until, p_count, p_status,
         p_detail, v_asked_by IS NOT NULL, nullif(v_asked_by, ''), v_retry_at, p_attempts_left)
     ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        -- What a clock that was ahead has recorded, and nobody executed, never happened.
+        UPDATE cronsched.runs AS r SET state = p_outcome, attempt = p_attempt, ended = v_at,
+            until = p_until, count = p_count, status = p_status, detail = p_detail,
+            next_attempt = v_retry_at, attempts_left = p_attempts_left
+            WHERE r.job_id = v_job.id AND r.scheduled = p_scheduled AND r.state <> 'running'
+            AND r.started IS NULL AND r.ended > v_now + 2.0;
+    END IF;
     IF FOUND THEN
         PERFORM cronsched.count_end_v1(v_job, p_scheduled, p_outcome, NULL, NULL, p_count);
         RETURN;
