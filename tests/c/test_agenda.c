@@ -650,6 +650,31 @@ static void test_a_clock_that_is_set_to_and_fro_misses_nothing_to_come(void)
     cs_agenda_free(play.agenda);
 }
 
+/* The next run is not the one that failed, although it is still to come. */
+static void test_a_clock_set_back_to_before_a_run_leaves_its_attempts(void)
+{
+    struct cs_limits limits = {32, 4};
+    struct cs_policy policy;
+    struct play play;
+
+    play_init(&play, &limits);
+    cs_policy_default(&policy);
+    policy.claims = false;
+    policy.retries = 1;
+    policy.backoff_ms = 60000;
+    cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
+    define(&play, "*/15 * * * *", &policy);
+    (void)add(&play, 0, -1);
+    cs_agenda_own(play.agenda, play.app, false, play.wall);
+    pass(&play, 899 * S);
+    CHECK_INT(play.in_flight, 1);
+    set_clock(&play, -5 * S);
+    answer(&play, 500);
+    CHECK_INT(play.count[CS_EVENT_RETRY], 1);
+    CHECK_INT(play.count[CS_EVENT_ENDED], 0);
+    cs_agenda_free(play.agenda);
+}
+
 /* A clock that was an hour ahead, and is set: what waits for room waits for its
  * time instead, and what ran does not run again. */
 static void test_what_waits_and_is_still_to_come_is_taken_back(int64_t ahead_s,
@@ -1378,6 +1403,7 @@ int main(void)
     test_it_plays_a_year_in_a_moment();
     test_no_step_of_the_clock_makes_a_burst();
     test_a_clock_that_is_set_to_and_fro_misses_nothing_to_come();
+    test_a_clock_set_back_to_before_a_run_leaves_its_attempts();
     for (int overlap = CS_OVERLAP_SKIP; overlap <= CS_OVERLAP_ALLOW;
          overlap++) {
         test_what_waits_and_is_still_to_come_is_taken_back(3600, overlap);
