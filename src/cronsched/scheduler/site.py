@@ -47,6 +47,8 @@ class Site:
     strict: bool = True
     #: Requests that were refused; logged at a limited rate.
     refusals: Rate = field(default_factory=Rate, repr=False, compare=False)
+    #: Of runs that wait for the ledger, which are sent again and again.
+    waits: Rate = field(default_factory=Rate, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'secrets', tuple(map(Secret, self.secrets)))

@@ -184,11 +184,14 @@ def _may_wait(signed: Signed | None, policy: Policy) -> bool:
 def _refuse_for_now(
     host: Host, name: str, error: LedgerError, may_wait: bool,
 ) -> NoReturn:
-    log.error('%s of %s did not run: %s', name, host.application_id, error,
-              extra=fields(host.application_id, name))
-    headers = {'Retry-After': RETRY_AFTER}
+    headers, count = {'Retry-After': RETRY_AFTER}, 1
     if error.passing and may_wait:
         headers[OUTCOME_HEADER] = 'waiting'   # the same attempt comes again
+        count = host.site.waits.count()
+    if count:
+        more = f', as {count - 1} other request(s) before it' if count > 1 else ''
+        log.error('%s of %s did not run: %s%s', name, host.application_id, error, more,
+                  extra=fields(host.application_id, name))
     raise Answered(503, headers, 'the ledger cannot be used, see the log') from error
 
 
