@@ -20,7 +20,7 @@ from cronsched.ledger.sqlite import (
     standing,
     totals,
 )
-from cronsched.ledger.sqlite.claims import TRUSTED_AHEAD
+from cronsched.ledger.sqlite.ends import TRUSTED_AHEAD
 from cronsched.ledger.sqlite.history import Wanted
 from cronsched.ledger.sqlite.past import past
 from cronsched.ledger.sqlite.store import Store
