@@ -195,18 +195,26 @@ static uint64_t add(struct play *play, int32_t offset_ms, int64_t due_ns)
     return play->call;
 }
 
-/* One call of an application id that is ours, under the usual rules. */
-static void play_one(struct play *play, const char *text)
+/* One call of an application id that is ours. */
+static void play_by(struct play *play, const char *text,
+                    const struct cs_policy *policy)
 {
     struct cs_limits limits = {32, 4};
-    struct cs_policy policy;
 
     play_init(play, &limits);
-    cs_policy_default(&policy);
     cs_agenda_open(play->agenda, "app", NULL, &play->app, NULL);
-    define(play, text, &policy);
+    define(play, text, policy);
     (void)add(play, 0, -1);
     cs_agenda_own(play->agenda, play->app, false, play->wall);
+}
+
+/* The same, under the usual rules. */
+static void play_one(struct play *play, const char *text)
+{
+    struct cs_policy policy;
+
+    cs_policy_default(&policy);
+    play_by(play, text, &policy);
 }
 
 /* -- rows ----------------------------------------------------------------- */
@@ -653,19 +661,14 @@ static void test_a_clock_that_is_set_to_and_fro_misses_nothing_to_come(void)
 /* The next run is not the one that failed, although it is still to come. */
 static void test_a_clock_set_back_to_before_a_run_leaves_its_attempts(void)
 {
-    struct cs_limits limits = {32, 4};
     struct cs_policy policy;
     struct play play;
 
-    play_init(&play, &limits);
     cs_policy_default(&policy);
     policy.claims = false;
     policy.retries = 1;
     policy.backoff_ms = 60000;
-    cs_agenda_open(play.agenda, "app", NULL, &play.app, NULL);
-    define(&play, "*/15 * * * *", &policy);
-    (void)add(&play, 0, -1);
-    cs_agenda_own(play.agenda, play.app, false, play.wall);
+    play_by(&play, "*/15 * * * *", &policy);
     pass(&play, 899 * S);
     CHECK_INT(play.in_flight, 1);
     set_clock(&play, -5 * S);

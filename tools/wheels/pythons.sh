@@ -1,6 +1,6 @@
 #!/bin/bash
 # A Python that no package has, to try a wheel with: for musl, or without the
-# global lock. Only what a trial needs; 4 minutes, and for musl 10.
+# global lock. Only what a trial needs; 4 minutes, and for musl 6.
 #   pythons.sh musl COMPILERS PYTHON-SOURCE ZLIB-SOURCE SQLITE-SOURCE OUT
 #   pythons.sh free-threaded PYTHON-SOURCE OUT
 # OUT gets usr/local. SQLite's one file is made by tclsh.

@@ -192,9 +192,9 @@ int64_t cs_plan_last_due(const struct cs_call *call, struct cs_wall now);
 int64_t cs_plan_last_before(const struct cs_call *call,
                             struct cs_wall before);
 
-/* When the call's next run after those that are due is due; INT64_MAX for
- * never. */
-struct cs_wall cs_plan_deadline(const struct cs_call *call,
+/* When the call's next run after `after_s`, and after those that are due, is
+ * due; INT64_MAX for never. */
+struct cs_wall cs_plan_deadline(const struct cs_call *call, int64_t after_s,
                                 struct cs_wall now);
 
 /* How many scheduled times from `first_s` to `last_s`, both included; -1 for

@@ -213,14 +213,9 @@ static int64_t backoff_ms(const struct cs_run *run)
 static bool fits(const struct cs_run *run, int64_t wait_ms,
                  struct cs_wall now)
 {
-    struct cs_wall deadline = cs_plan_deadline(run->call, now);
+    struct cs_wall deadline = cs_plan_deadline(run->call, run->scheduled_s,
+                                               now);
 
-    if (deadline.ns <= run->due.ns) {   /* the clock was set back since */
-        int64_t next_s = cs_plan_next(run->call, run->scheduled_s);
-
-        deadline = next_s == INT64_MAX ? (struct cs_wall){INT64_MAX}
-                                       : cs_plan_due(run->call, next_s);
-    }
     return deadline.ns - now.ns > wait_ms * CS_NS_PER_MS;
 }
 

@@ -142,17 +142,17 @@ int64_t cs_plan_last_before(const struct cs_call *call,
                          ceil_seconds(before.ns - offset_ns(call)));
 }
 
-struct cs_wall cs_plan_deadline(const struct cs_call *call,
+struct cs_wall cs_plan_deadline(const struct cs_call *call, int64_t after_s,
                                 struct cs_wall now)
 {
-    int64_t next_s;
+    int64_t next_s = floor_seconds(now.ns - offset_ns(call));
 
     if (call->flags & (CALL_DONE | CALL_REMOVED))
         return (struct cs_wall){INT64_MAX};
-    if ((call->flags & CALL_PLANNED) && call->node.key > now.ns)
+    if ((call->flags & CALL_PLANNED) && call->node.key > now.ns
+        && cs_plan_scheduled(call) > after_s)
         return (struct cs_wall){call->node.key};
-    next_s = next_or_never(call->job, floor_seconds(now.ns
-                                                    - offset_ns(call)));
+    next_s = next_or_never(call->job, next_s > after_s ? next_s : after_s);
     return next_s == INT64_MAX ? (struct cs_wall){INT64_MAX}
                                : cs_plan_due(call, next_s);
 }

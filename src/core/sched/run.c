@@ -347,13 +347,11 @@ void cs_run_follow(struct cs_agenda *agenda, struct cs_call *call,
     cs_run_free_removed(call);
 }
 
-/* Not one that was fired, nor a first one whose time the schedule does not
- * have. */
+/* By its schedule: not what was fired, nor a first run at another time. */
 static bool is_found_again(const struct cs_run *run)
 {
-    return !run->fired && !(run->call->flags & CALL_DONE)
-           && cs_plan_next(run->call, run->scheduled_s - 1)
-              == run->scheduled_s;
+    return !run->fired && cs_plan_next(run->call, run->scheduled_s - 1)
+                          == run->scheduled_s;
 }
 
 bool cs_run_take_back(struct cs_agenda *agenda, struct cs_call *call,
