@@ -12,6 +12,7 @@ each time taking the seats of the other. Printed are medians and their ratio.
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import statistics
@@ -32,25 +33,28 @@ POOL = 20       # connections of pgbouncer
 SEATS, CHANGES = 10_000, 8
 
 SETUP = """
-CREATE SEQUENCE bench_time START 1000000;
 CREATE TABLE bare (id bigint PRIMARY KEY, application text NOT NULL, job text NOT NULL,
     state text NOT NULL, at double precision NOT NULL);
-GRANT USAGE ON SEQUENCE bench_time TO app;
 GRANT INSERT ON bare TO app;
 """
-CLAIM = """
-\\set job random(1, 1000)
-\\set token random(1, 9000000000000000000)
-SELECT nextval('bench_time') AS at \\gset
-SELECT verdict FROM cronsched.claim_v1('org/' || :job, 'cleanup', :at, 1, NULL, 0, 0, 1.0, 'allow',
-    60.0, :token, 1, 'thread', 'host', 1);
+# Each client has application ids of its own, whose runs come one after the other.
+NEXT = r"""
+\set number :number + 1
+\set id :base + :client_id * 100000 + :number
+\set at :base + :number
+\set application :client_id * 50 + random(1, 50)
+\set token random(1, 9000000000000000000)
 """
+CLAIM = NEXT + """
+SELECT verdict, attempt, previous, last_success, look, delay, fence FROM cronsched.claim_v1(
+    ('(org/' || :application || ',{job},' || :at || ',1,,0,0,1.0,{overlap},60.0,' || :token
+    || ',1,thread,host,1,)')::cronsched.wish_v1);
+"""
+END = "SELECT cronsched.finish_v1('org/' || :application, 'ended', :at, 1, 'ok', 0.1, NULL);\n"
 SCRIPTS = {
-    'bare insert': "SELECT nextval('bench_time') AS at \\gset\n"
-                   "INSERT INTO bare VALUES (:at, 'org/zug', 'cleanup', 'running', 1.0);\n",
-    'claim': CLAIM,
-    'claim and end': CLAIM + "SELECT cronsched.finish_v1('org/' || :job, 'cleanup', :at, 1, 'ok', "
-                             '0.1, NULL);\n',
+    'bare insert': NEXT + "INSERT INTO bare VALUES (:id, 'org/zug', 'cleanup', 'running', 1.0);\n",
+    'claim': CLAIM.format(job='claimed', overlap='allow'),
+    'claim and end': CLAIM.format(job='ended', overlap='skip') + END,
 }
 
 
@@ -87,15 +91,20 @@ def throughput(way: str, url: str, seconds: str, clients: str) -> None:
               flush=True)
 
 
+# Where the scheduled times of a call begin, far from those of the call before.
+_bases = itertools.count(100_000_000, 30_000_000)
+
+
 def pgbench(url: str, script: str, seconds: str, clients: str) -> float:
     binaries = postgres.programs()
     assert binaries
+    base = next(_bases)
     with tempfile.NamedTemporaryFile('w', suffix='.sql') as file:
         file.write(script)
         file.flush()
         done = subprocess.run(
             [str(binaries / 'pgbench'), '-n', '-M', 'extended', '-c', clients, '-j', '2',
-             '-T', seconds, '-f', file.name, url],
+             '-T', seconds, '-D', f'base={base}', '-D', 'number=0', '-f', file.name, url],
             capture_output=True, text=True, check=True)
     return float(re.findall(r'tps = ([0-9.]+)', done.stdout)[0])
 

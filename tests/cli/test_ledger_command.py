@@ -164,6 +164,29 @@ def test_a_second_copy_adds_nothing(
         'added: 0 members, 0 applications, 0 jobs, 0 pauses, 0 requests, 0 runs, 0 totals')
 
 
+def test_what_a_copy_adds_to_a_job_that_is_known_holds_for_its_claims(
+    one_machine: str, tmp_path: Path,
+) -> None:
+    """The target knows an older run, missed ones are added, and one by hand."""
+    target = postgres.server().clean_database()
+    earlier = f'sqlite://{tmp_path}/earlier.sqlite3'
+    ledger = open_ledger(earlier)
+    ledger.record(run(0), 'ok', at=FIRST)
+    ledger.close()
+    owner = postgres.server().url(postgres.database_of(target))
+    for source in (earlier, one_machine):
+        assert main(['ledger', 'copy', source, owner]) == 0
+    new = open_ledger(target)
+    assert new.claim(run(2105)).verdict == 'duplicate'
+    assert new.claim(run(1999)).previous is None        # what was recorded never started
+    assert new.claim(run(2000)).verdict == 'duplicate'
+    assert new.claim(Run('org/zug', 'report', FIRST)).granted
+    row = new.find(Run('org/zug', 'report', FIRST))
+    assert row is not None
+    assert row.requested
+    new.close()
+
+
 def test_a_copy_keeps_where_runs_were_executed(
     one_machine: str, capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -32,7 +32,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self._connection = Source(postgres.server().url(postgres.database_of(url))).connect(5.0)
-        self.sql("DELETE FROM cronsched.state WHERE key IN ('timeline', 'quiet_until')")
+        self.sql("DELETE FROM cronsched.state WHERE key IN ('timeline', 'quiet')")
 
     def sql(self, text: str) -> list[tuple[object, ...]]:
         return execute(self._connection, text)
@@ -43,7 +43,11 @@ class Database:
                  'ON CONFLICT (key) DO UPDATE SET value = excluded.value')
         if not quiet:
             self.sql('SELECT cronsched.quiet_v1()')
-            self.sql("UPDATE cronsched.state SET value = '0' WHERE key = 'quiet_until'")
+            self.end_quiet()
+
+    def end_quiet(self) -> None:
+        self.sql("UPDATE cronsched.state SET value = split_part(value, ' ', 1) || ' 0' "
+                 "WHERE key = 'quiet'")
 
     def lose(self) -> None:
         """The commits of which the standby had not heard."""
@@ -205,7 +209,7 @@ def test_a_promoted_server_grants_nothing_before_all_have_spoken(ledgers, databa
         ledger.claim(run(10), timestamp=NOW, overlap='allow')
     left, = database.sql('SELECT cronsched.quiet_v1()')[0]
     assert 1.0 < left <= 3.0
-    database.sql("UPDATE cronsched.state SET value = '0' WHERE key = 'quiet_until'")
+    database.end_quiet()
     assert ledger.claim(run(10), timestamp=NOW, overlap='allow').granted
 
 
@@ -224,7 +228,7 @@ def test_after_a_failover_the_numbers_go_on_above_those_that_were_lost(
                  'cronsched.timeline_v1() TO PUBLIC')
     try:
         database.sql('SELECT cronsched.quiet_v1()')
-        database.sql("UPDATE cronsched.state SET value = '0' WHERE key = 'quiet_until'")
+        database.end_quiet()
         # It is asked before it had time to hear of the new server.
         assert ledger.is_current(before)
         assert other.claim(run(10), timestamp=NOW, overlap='allow').fence > before.fence

@@ -82,7 +82,7 @@ class Fleet:
         self.machines: list[Machine] = []
         self._made: list[Machine] = []
         self._connection = Source(postgres.server().url(postgres.database_of(url))).connect(5.0)
-        self.sql("DELETE FROM cronsched.state WHERE key IN ('timeline', 'quiet_until')")
+        self.sql("DELETE FROM cronsched.state WHERE key IN ('timeline', 'quiet')")
 
     def machine(self, name: str, ids: list[str] = IDS, pace: Pace = DEFAULT) -> Machine:
         made = Machine(self, name, ids, pace)
@@ -247,7 +247,8 @@ def test_another_lineage_has_all_claims_said_again_before_anything(
     machine.membership._lineage = 0   # of the server before
     machine.turn()
     assert said == ['claims']   # and it is quiet
-    fleet.sql("UPDATE cronsched.state SET value = '0' WHERE key = 'quiet_until'")
+    fleet.sql("UPDATE cronsched.state SET value = split_part(value, ' ', 1) || ' 0' "
+              "WHERE key = 'quiet'")
     machine.turn()
     assert said == ['claims', 'valid']
 

@@ -73,6 +73,14 @@ PLAIN: Final = {
 OF_JOBS: Final = {'runs': RUNS, 'totals': TOTALS}
 
 
+#: Rows of another ledger may be newer than what is said of the job already.
+SPECIAL: Final = (
+    'UPDATE cronsched.jobs AS j SET special_until = greatest(j.special_until, j.last_started, '
+    '(SELECT max(greatest(r.until, r.scheduled)) FROM cronsched.runs AS r WHERE r.job_id = j.id), '
+    '(SELECT max(q.scheduled) FROM cronsched.requests AS q '
+    'WHERE (q.application_id, q.job) = (j.application_id, j.job)))')
+
+
 def copy(path: Path, target: Source, patience: float = 10.0) -> dict[str, int]:
     """How many rows of each table were added. Raises `LedgerError`, and what
     the driver raises."""
@@ -88,6 +96,7 @@ def copy(path: Path, target: Source, patience: float = 10.0) -> dict[str, int]:
             counts = {'members': added} | {
                 table: _copy(connection, table, read.execute(sql), numbers)
                 for table, sql in (PLAIN | OF_JOBS).items()}
+        execute(connection, SPECIAL)
         execute(connection, 'COMMIT')
         return counts
     finally:

@@ -25,7 +25,7 @@ from cronsched.base.pieces import pieces
 from cronsched.ledger.postgres.connections import Source
 from cronsched.ledger.postgres.lineage import Lineage
 from cronsched.ledger.postgres.looking import looked_at
-from cronsched.ledger.postgres.records import storable
+from cronsched.ledger.postgres.records import composite, storable
 from cronsched.ledger.postgres.session import NoAnswer, Session
 from cronsched.ledger.postgres.writing import random_token
 from cronsched.ledger.process import Process
@@ -42,8 +42,8 @@ FINISH_PATIENCE: Final = 1.0
 LOOKS: Final = 3
 
 CLAIM: Final = (
-    'SELECT verdict, attempt, previous, last_success, look, delay, fence FROM cronsched.claim_v1('
-    '%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)')
+    'SELECT verdict, attempt, previous, last_success, look, delay, fence '
+    'FROM cronsched.claim_v1(%s::cronsched.wish_v1, %s::jsonb)')
 VOID: Final = 'SELECT cronsched.void_v1(%s, %s, %s, %s, %s)'
 FINISH: Final = 'SELECT cronsched.finish_v1(%s, %s, %s, %s, %s, %s, %s)'
 RECORD: Final = (
@@ -111,7 +111,7 @@ class PostgresLedger(Lineage):
         looked: str | None = None
         for _ in range(LOOKS):
             verdict, attempt, previous, last_ok, look, delay, fence = self._session.ask(
-                CLAIM, (*values, looked, self._at(None)))[0]
+                CLAIM, (composite((*values, self._at(None))), looked))[0]
             if verdict != 'look':
                 break
             looked = looked_at(look, looked)

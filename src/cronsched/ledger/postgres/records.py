@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from cronsched.ledger.known import Declared, KnownJob, Plan, known_plan
 
-__all__ = ['KNOWN', 'declaration', 'known_job', 'storable']
+__all__ = ['KNOWN', 'composite', 'declaration', 'known_job', 'storable']
 
 KNOWN: Final = (
     'j.application_id, j.job, j.since, j.newest, j.last_ok, j.expression, j.timezone, j.seed, '
@@ -23,6 +24,20 @@ def storable(text: str | None) -> str | None:
     if text is None:
         return None
     return text.replace('\0', '\ufffd').encode('utf-8', 'replace').decode('utf-8')
+
+
+def composite(fields: Iterable[str | float | None]) -> str:
+    """A row as text (PostgreSQL, "Composite Type Input and Output Syntax"): the
+    server makes one value of it faster than of as many parameters."""
+    return f'({",".join(map(_field, fields))})'
+
+
+def _field(value: str | float | None) -> str:
+    if value is None:
+        return ''
+    if isinstance(value, str):
+        return '"' + value.replace('\\', r'\\').replace('"', '""') + '"'
+    return repr(value)
 
 
 def declaration(name: str, said: Plan | Declared | None) -> list[Any]:

@@ -71,23 +71,44 @@ BEGIN
         THEN 'queued' ELSE 'skipped_overlap' END;
 END $$;
 
--- The row says already that the run is granted.
-CREATE OR REPLACE FUNCTION cronsched.execute_v1(
-    p_job cronsched.jobs, p_wish cronsched.wish_v1, p_attempt integer, p_requested boolean,
-    p_fence bigint
-) RETURNS cronsched.answer_v1 LANGUAGE plpgsql AS $$
-DECLARE
-    v_newest bigint := CASE WHEN p_requested THEN p_job.newest
-        ELSE greatest(p_job.newest, p_wish.scheduled) END;
-    v_started bigint := greatest(p_job.last_started, p_wish.scheduled);
+-- The run is granted; its row says so already.
+CREATE OR REPLACE FUNCTION cronsched.executes_v1(
+    p_job_id bigint, p_wish cronsched.wish_v1, p_attempt integer
+) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO cronsched.executions VALUES (
-        p_job.id, p_wish.scheduled, p_attempt, p_wish.member, p_wish.thread,
+        p_job_id, p_wish.scheduled, p_attempt, p_wish.member, p_wish.thread,
         -- What the sender says of a timeout wins over what `settle_v1` would.
         p_wish.at + p_wish.timeout + 5.0, p_wish.retries, p_wish.backoff);
-    UPDATE cronsched.jobs AS j SET newest = v_newest, last_started = v_started, fence = p_fence
+END $$;
+
+-- The rows of a run that is granted at its first claim; false if it has one.
+CREATE OR REPLACE FUNCTION cronsched.start_v1(
+    p_job_id bigint, p_wish cronsched.wish_v1, p_asked_by text, p_fence bigint
+) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO cronsched.runs (job_id, scheduled, state, attempt, stamp, epoch, token, member,
+        host, pid, started, attempts_left, requested, asked_by, fence)
+    VALUES (p_job_id, p_wish.scheduled, 'running', p_wish.attempt, p_wish.stamp, p_wish.epoch,
+        p_wish.token, p_wish.member, p_wish.host, p_wish.pid, p_wish.at,
+        greatest(p_wish.retries + 1 - p_wish.attempt, 0), p_asked_by IS NOT NULL,
+        nullif(p_asked_by, ''), p_fence)
+    ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM cronsched.executes_v1(p_job_id, p_wish, p_wish.attempt);
+    RETURN true;
+END $$;
+
+CREATE OR REPLACE FUNCTION cronsched.note_started_v1(
+    p_job cronsched.jobs, p_scheduled bigint, p_requested boolean, p_fence bigint
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE cronsched.jobs AS j SET fence = p_fence,
+        newest = CASE WHEN p_requested THEN j.newest ELSE greatest(j.newest, p_scheduled) END,
+        last_started = greatest(j.last_started, p_scheduled)
         WHERE j.id = p_job.id;
-    RETURN cronsched.granted_v1(p_job, p_wish.scheduled, p_attempt, p_fence);
 END $$;
 
 -- What a granted run is told of those before it. `last_started` and `last_ok`
@@ -116,7 +137,6 @@ CREATE OR REPLACE FUNCTION cronsched.claim_new_v1(
     p_job cronsched.jobs, p_wish cronsched.wish_v1, p_asked_by text, p_looked jsonb
 ) RETURNS cronsched.answer_v1 LANGUAGE plpgsql AS $$
 DECLARE
-    v_left integer := greatest(p_wish.retries + 1 - p_wish.attempt, 0);
     v_fence bigint := cronsched.next_fence_v1(p_job);
     v_hindrance record;
     v_waits boolean;
@@ -126,13 +146,10 @@ BEGIN
         RETURN cronsched.answered_v1('look', p_wish.attempt, v_hindrance.look);
     END IF;
     IF v_hindrance.verdict IS NULL THEN
-        INSERT INTO cronsched.runs (job_id, scheduled, state, attempt, stamp, epoch, token,
-            member, host, pid, started, attempts_left, requested, asked_by, fence)
-        VALUES (p_job.id, p_wish.scheduled, 'running', p_wish.attempt, p_wish.stamp,
-            p_wish.epoch, p_wish.token, p_wish.member, p_wish.host, p_wish.pid, p_wish.at,
-            v_left, p_asked_by IS NOT NULL, nullif(p_asked_by, ''), v_fence);
-        RETURN cronsched.execute_v1(
-            p_job, p_wish, p_wish.attempt, p_asked_by IS NOT NULL, v_fence);
+        PERFORM cronsched.start_v1(p_job.id, p_wish, p_asked_by, v_fence);
+        PERFORM cronsched.note_started_v1(
+            p_job, p_wish.scheduled, p_asked_by IS NOT NULL, v_fence);
+        RETURN cronsched.granted_v1(p_job, p_wish.scheduled, p_wish.attempt, v_fence);
     END IF;
     v_waits := v_hindrance.verdict = 'queued';
     INSERT INTO cronsched.runs (job_id, scheduled, state, attempt, stamp, epoch, token, detail,
@@ -140,8 +157,8 @@ BEGIN
     VALUES (p_job.id, p_wish.scheduled, v_hindrance.verdict, p_wish.attempt, p_wish.stamp,
         p_wish.epoch, p_wish.token, nullif(v_hindrance.why, ''),
         CASE WHEN NOT v_waits THEN p_wish.at END, CASE WHEN v_waits THEN p_wish.at END,
-        CASE WHEN v_waits THEN v_left ELSE 0 END, p_asked_by IS NOT NULL,
-        nullif(p_asked_by, ''));
+        CASE WHEN v_waits THEN greatest(p_wish.retries + 1 - p_wish.attempt, 0) ELSE 0 END,
+        p_asked_by IS NOT NULL, nullif(p_asked_by, ''));
     IF NOT v_waits THEN
         PERFORM cronsched.count_end_v1(p_job, p_wish.scheduled, v_hindrance.verdict, NULL, NULL);
     END IF;
@@ -193,7 +210,9 @@ BEGIN
         pid = p_wish.pid, member = p_wish.member, fence = v_fence, ended = NULL, status = NULL, detail = NULL,
         gave_up = NULL, next_attempt = NULL, until = NULL, count = 1
         WHERE r.job_id = p_job.id AND r.scheduled = p_wish.scheduled;
-    RETURN cronsched.execute_v1(p_job, p_wish, p_attempt, p_requested, v_fence);
+    PERFORM cronsched.executes_v1(p_job.id, p_wish, p_attempt);
+    PERFORM cronsched.note_started_v1(p_job, p_wish.scheduled, p_requested, v_fence);
+    RETURN cronsched.granted_v1(p_job, p_wish.scheduled, p_attempt, v_fence);
 END $$;
 
 -- The claim of a run that has a row.
@@ -250,45 +269,81 @@ BEGIN
     RETURN cronsched.answered_v1('duplicate', p_run.attempt);
 END $$;
 
+-- What nearly every claim is: that of a job's next run, where there is nothing
+-- that could hinder it. One statement then locks the job and says that the run
+-- has begun; all that began before is not later than `newest`, or was asked for
+-- by hand. NULL, and the job as it was, where there is anything to be decided.
+CREATE OR REPLACE FUNCTION cronsched.claim_next_v1(p_wish cronsched.wish_v1)
+RETURNS cronsched.answer_v1 LANGUAGE plpgsql AS $$
+DECLARE
+    v_timeline bigint := cronsched.timeline_v1();
+    v_wish cronsched.wish_v1 := p_wish;
+    v_job record;
+BEGIN
+    -- Before PostgreSQL 18, RETURNING knows no old values.
+    UPDATE cronsched.jobs AS j SET fence = greatest(j.fence + 1, v_timeline << 32),
+        was_newest = j.newest, newest = p_wish.scheduled,
+        was_started = j.last_started, last_started = p_wish.scheduled
+    WHERE j.application_id = p_wish.application_id AND j.job = p_wish.job
+    AND p_wish.scheduled > greatest(j.newest, j.special_until, 0)
+    AND EXISTS (SELECT FROM cronsched.state AS s
+        WHERE s.key = 'timeline' AND s.value = v_timeline::text)
+    RETURNING j.id, j.fence, j.was_started, j.last_ok, j.delay INTO v_job;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    v_wish.at := cronsched.now_v1(p_wish.at);   -- it may have waited for the lock
+    IF EXISTS (SELECT FROM cronsched.pauses AS p WHERE p.job = p_wish.job)
+        OR p_wish.overlap <> 'allow' AND EXISTS (
+            SELECT FROM cronsched.executions AS e WHERE e.job_id = v_job.id)
+        OR NOT cronsched.start_v1(v_job.id, v_wish, NULL, v_job.fence) THEN
+        UPDATE cronsched.jobs AS j SET newest = j.was_newest, last_started = j.was_started
+            WHERE j.id = v_job.id;
+        RETURN NULL;
+    END IF;
+    RETURN ROW('granted', p_wish.attempt, v_job.was_started, v_job.last_ok, NULL, v_job.delay,
+        v_job.fence)::cronsched.answer_v1;
+END $$;
+
 CREATE OR REPLACE FUNCTION cronsched.claim_v1(
-    p_application_id text, p_job text, p_scheduled bigint, p_attempt integer, p_stamp bigint,
-    p_epoch bigint, p_retries integer, p_backoff double precision, p_overlap text,
-    p_timeout double precision, p_token bigint, p_member bigint, p_thread text, p_host text,
-    p_pid integer, p_looked jsonb DEFAULT NULL, p_at double precision DEFAULT NULL
+    p_wish cronsched.wish_v1, p_looked jsonb DEFAULT NULL
 ) RETURNS cronsched.answer_v1
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_wish cronsched.wish_v1 := ROW(
-        p_application_id, p_job, p_scheduled, p_attempt, p_stamp, p_epoch, p_retries, p_backoff,
-        p_overlap, p_timeout, p_token, p_member, p_thread, p_host, p_pid,
-        cronsched.now_v1(p_at));
+    v_wish cronsched.wish_v1 := p_wish;
     v_job cronsched.jobs;
     v_run cronsched.runs;
+    v_answer cronsched.answer_v1;
     v_asked_by text;
 BEGIN
     -- A clock that ran away must not use up what is scheduled tomorrow.
-    IF p_scheduled > v_wish.at + 10.0 THEN
-        RETURN cronsched.answered_v1('ahead', p_attempt);
+    IF p_wish.scheduled > cronsched.now_v1(p_wish.at) + 10.0 THEN
+        RETURN cronsched.answered_v1('ahead', p_wish.attempt);
+    END IF;
+    PERFORM cronsched.durably_v1();
+    v_answer := cronsched.claim_next_v1(p_wish);
+    IF v_answer.verdict IS NOT NULL THEN
+        RETURN v_answer;
     END IF;
     -- A standby that was promoted may not know yet who was granted what.
     IF cronsched.quiet_v1() > 0 THEN
-        RETURN cronsched.answered_v1('quiet', p_attempt);
+        RETURN cronsched.answered_v1('quiet', p_wish.attempt);
     END IF;
-    PERFORM cronsched.durably_v1();
-    v_job := cronsched.job_v1(p_application_id, p_job, v_wish.at);
-    v_wish.at := cronsched.now_v1(p_at);    -- it may have waited for the lock
+    v_job := cronsched.job_v1(p_wish.application_id, p_wish.job, cronsched.now_v1(p_wish.at));
+    v_wish.at := cronsched.now_v1(p_wish.at);
     SELECT * INTO v_run FROM cronsched.runs AS r
-        WHERE r.job_id = v_job.id AND r.scheduled = p_scheduled;
-    IF v_run.token = p_token THEN
+        WHERE r.job_id = v_job.id AND r.scheduled = v_wish.scheduled;
+    IF v_run.token = v_wish.token THEN
         RETURN cronsched.claimed_before_v1(v_job, v_run);
-    ELSIF EXISTS (SELECT FROM cronsched.void_tokens AS v WHERE v.token = p_token)
+    ELSIF EXISTS (SELECT FROM cronsched.void_tokens AS v WHERE v.token = v_wish.token)
         OR v_run.job_id IS NULL AND EXISTS (SELECT FROM cronsched.runs AS r
-            WHERE r.job_id = v_job.id AND r.until >= p_scheduled AND r.scheduled < p_scheduled
-            AND r.ended <= v_wish.at + 2.0) THEN
-        RETURN cronsched.answered_v1('duplicate', p_attempt);
+            WHERE r.job_id = v_job.id AND r.until >= v_wish.scheduled
+            AND r.scheduled < v_wish.scheduled AND r.ended <= v_wish.at + 2.0) THEN
+        RETURN cronsched.answered_v1('duplicate', v_wish.attempt);
     END IF;
     SELECT q.asked_by INTO v_asked_by FROM cronsched.requests AS q
-        WHERE (q.application_id, q.job, q.scheduled) = (p_application_id, p_job, p_scheduled);
+        WHERE q.application_id = v_wish.application_id AND q.job = v_wish.job
+        AND q.scheduled = v_wish.scheduled;
     IF v_run.job_id IS NULL THEN
         RETURN cronsched.claim_new_v1(v_job, v_wish, v_asked_by, p_looked);
     END IF;
@@ -310,6 +365,8 @@ BEGIN
     PERFORM cronsched.durably_v1();
     INSERT INTO cronsched.void_tokens VALUES (p_token, v_now) ON CONFLICT DO NOTHING;
     DELETE FROM cronsched.void_tokens AS v WHERE v.at < v_now - 86400;
+    UPDATE cronsched.jobs AS j SET special_until = greatest(j.special_until, p_scheduled)
+        WHERE j.id = v_job.id;
     UPDATE cronsched.runs AS r SET state = 'queued', started = NULL, member = NULL, host = NULL,
         pid = NULL, gave_up = NULL, next_attempt = v_now,
         detail = 'the answer to its claim was lost'

@@ -141,8 +141,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_scheduled bigint := p_scheduled;
     v_token bigint;
-    v_job_id bigint := (SELECT j.id FROM cronsched.jobs AS j
-        WHERE j.application_id = p_application_id AND j.job = p_job);
+    v_job_id bigint := (cronsched.job_v1(p_application_id, p_job, p_scheduled)).id;
 BEGIN
     LOOP
         IF NOT EXISTS (SELECT FROM cronsched.runs AS r
@@ -155,6 +154,9 @@ BEGIN
             SELECT q.token INTO v_token FROM cronsched.requests AS q WHERE (q.application_id,
                 q.job, q.scheduled) = (p_application_id, p_job, v_scheduled);
             IF v_token = p_token THEN
+                UPDATE cronsched.jobs AS j
+                    SET special_until = greatest(j.special_until, v_scheduled)
+                    WHERE j.id = v_job_id;
                 RETURN v_scheduled;
             END IF;
         END IF;

@@ -24,30 +24,29 @@ CREATE OR REPLACE FUNCTION cronsched.quiet_v1() RETURNS double precision
 LANGUAGE plpgsql AS $$
 DECLARE
     v_timeline text := cronsched.timeline_v1();
+    v_known text := (SELECT s.value FROM cronsched.state AS s WHERE s.key = 'timeline');
     v_now double precision := cronsched.now_v1(NULL);
-    v_known text;
-    v_until double precision;
-    v_quiet double precision;
+    v_left double precision;
 BEGIN
-    SELECT max(s.value) FILTER (WHERE s.key = 'timeline'),
-        max(s.value) FILTER (WHERE s.key = 'quiet_until')::double precision
-        INTO v_known, v_until FROM cronsched.state AS s
-        WHERE s.key IN ('timeline', 'quiet_until');
     IF v_known = v_timeline THEN
-        RETURN greatest(coalesce(v_until, 0) - v_now, 0);
+        RETURN 0;
     ELSIF v_known IS NULL THEN
         INSERT INTO cronsched.state VALUES ('timeline', v_timeline) ON CONFLICT DO NOTHING;
         RETURN 0;
     END IF;
-    v_quiet := greatest(3.0, (SELECT max(m.hold) FROM cronsched.members AS m
-        WHERE m.seen IS NOT NULL AND NOT m.dead));
-    UPDATE cronsched.state AS s SET value = v_timeline
-        WHERE s.key = 'timeline' AND s.value <> v_timeline;
-    IF FOUND THEN   -- of all who find it so, one is the first
-        INSERT INTO cronsched.state AS s VALUES ('quiet_until', (v_now + v_quiet)::text)
-            ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+    -- Of all who find it so, the first says until when.
+    INSERT INTO cronsched.state AS s VALUES ('quiet', concat_ws(' ', v_timeline, v_now + greatest(
+            3.0, (SELECT max(m.hold) FROM cronsched.members AS m
+                WHERE m.seen IS NOT NULL AND NOT m.dead))))
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value
+        WHERE split_part(s.value, ' ', 1) <> v_timeline;
+    v_left := (SELECT split_part(s.value, ' ', 2)::double precision FROM cronsched.state AS s
+        WHERE s.key = 'quiet') - v_now;
+    IF v_left <= 0 THEN     -- only now does `claim_next_v1` know the timeline
+        UPDATE cronsched.state AS s SET value = v_timeline
+            WHERE s.key = 'timeline' AND s.value <> v_timeline;
     END IF;
-    RETURN v_quiet;
+    RETURN greatest(v_left, 0);
 END $$;
 
 -- From now on it beats, and each beat lets it fire for `p_hold` seconds. What its

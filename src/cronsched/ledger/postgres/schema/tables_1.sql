@@ -90,6 +90,9 @@ CREATE TABLE cronsched.jobs (
     options text COLLATE "C",
     place text COLLATE "C",
     words text COLLATE "C",
+    was_newest bigint,                          -- before the latest claim (`claim_next_v1`)
+    was_started bigint,
+    special_until bigint,                       -- no later run was asked for, or has a void token
     UNIQUE (application_id, job)
 ) WITH (fillfactor = 50);
 
@@ -132,7 +135,9 @@ CREATE TABLE cronsched.executions (
     retries integer NOT NULL,
     backoff double precision NOT NULL,
     PRIMARY KEY (job_id, scheduled)
-);
+-- Empty to the planner whenever it was vacuumed, and full of dead rows a moment
+-- later: it keeps its pages, and has many soon, so that its index is used.
+) WITH (fillfactor = 10, vacuum_truncate = false);
 
 CREATE TABLE cronsched.void_tokens (
     token bigint PRIMARY KEY,
