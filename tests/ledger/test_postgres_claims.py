@@ -10,7 +10,7 @@ from typing import Any
 import postgres
 import pytest
 
-from cronsched.ledger import Ledger, Run
+from cronsched.ledger import Run
 from cronsched.ledger.postgres import ledger as postgres_ledger
 from cronsched.ledger.postgres.connections import Source, disconnect, execute
 from cronsched.ledger.postgres.ledger import PostgresLedger

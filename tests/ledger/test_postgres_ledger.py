@@ -393,7 +393,8 @@ def test_claims_and_ends_wait_for_the_disk_whatever_the_role_says(
 ) -> None:
     connection = Source(server.clean_database()).connect(5.0)
     writes = (
-        "SELECT cronsched.claim_v1('(a,b,60,1,,0,0,1.0,skip,60.0,5,1,t,h,1,)')", "SELECT cronsched.finish_v1('a', 'b', 60, 1, 'ok', 0.1, NULL)",
+        "SELECT cronsched.claim_v1('(a,b,60,1,,0,0,1.0,skip,60.0,5,1,t,h,1,)')",
+        "SELECT cronsched.finish_v1('a', 'b', 60, 1, 'ok', 0.1, NULL)",
         "SELECT cronsched.record_v1('a', 'b', 60, 'ok', 1.0, 1, NULL, 1, NULL, NULL, NULL, 0, 1)",
         "SELECT cronsched.take_requests_v1('{a}', 5)", "SELECT cronsched.void_v1('a', 'b', 60, 5)")
     for write in writes:
