@@ -9,6 +9,7 @@ from typing import Any
 
 import postgres
 import pytest
+from servers import wait_for
 
 from cronsched.ledger import Run
 from cronsched.ledger.postgres import ledger as postgres_ledger
@@ -186,6 +187,35 @@ def test_a_claim_that_decides_nothing_leaves_the_job_as_it_was(both: Both) -> No
     assert verdict == 'look'
     assert other.jobs() == before
     other.close()
+
+
+def test_what_executes_is_found_by_its_index_also_after_a_vacuum() -> None:
+    """A table that was vacuumed while it was empty would be read as a whole
+    ever after, with a dead row of each run since."""
+    server = postgres.server()
+    url = server.fresh_database()
+    database = postgres.database_of(url)
+
+    def execute_runs(first: int, count: int) -> None:
+        ledger = PostgresLedger(url)
+        for number in range(count):
+            run = Run('org/zug', 'cleanup', first + number)
+            ledger.finish(ledger.claim(run), 'ok', took=0.0)
+        ledger.close()
+
+    def scans(kind: str) -> int:
+        (count,), = server.sql(f"SELECT {kind} FROM pg_stat_user_tables "
+                               "WHERE schemaname = 'cronsched' AND relname = 'executions'", database)
+        assert isinstance(count, int)
+        return count
+
+    execute_runs(FIRST, 200)
+    server.sql('VACUUM ANALYZE cronsched.executions', database)
+    wait_for(lambda: scans('idx_scan') >= 200)
+    whole, by_index = scans('seq_scan'), scans('idx_scan')
+    execute_runs(FIRST + 1000, 50)
+    wait_for(lambda: scans('idx_scan') >= by_index + 100)
+    assert scans('seq_scan') == whole
 
 
 def test_the_next_run_of_a_job_goes_the_short_way(both: Both) -> None:
