@@ -204,8 +204,9 @@ def test_what_executes_is_found_by_its_index_also_after_a_vacuum() -> None:
         ledger.close()
 
     def scans(kind: str) -> int:
-        (count,), = server.sql(f"SELECT {kind} FROM pg_stat_user_tables "
-                               "WHERE schemaname = 'cronsched' AND relname = 'executions'", database)
+        (count,), = server.sql(
+            f"SELECT {kind} FROM pg_stat_user_tables "
+            "WHERE schemaname = 'cronsched' AND relname = 'executions'", database)
         assert isinstance(count, int)
         return count
 

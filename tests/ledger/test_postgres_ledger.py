@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import postgres
+import psycopg
 import pytest
 from postgres_proxy import Proxy
 from processes import run_python
+from servers import wait_for
 
 from cronsched.base import clock
 from cronsched.ledger import Ledger, LedgerError, Run
@@ -259,6 +261,62 @@ def test_a_connection_that_nobody_uses_is_given_back(
         time.sleep(0.05)
     assert ledger.claim(run(1), overlap='allow').granted
     ledger.close()
+
+
+# -- What is not waited for any longer
+
+def left_behind(server: postgres.Server) -> list[tuple[object, ...]]:
+    """What connections of ledgers still wait for in the server."""
+    return server.sql("SELECT wait_event FROM pg_stat_activity WHERE usename = 'app' "
+                      "AND state = 'active'")
+
+
+@pytest.fixture
+def cancels() -> None:
+    if not psycopg.capabilities.has_cancel_safe():
+        pytest.skip('needs psycopg 3.2 with libpq 17, which cancels within a time')
+
+
+@pytest.mark.usefixtures('cancels')
+def test_a_standby_that_is_gone_takes_no_connections(
+    ledger: PostgresLedger, server: postgres.Server,
+) -> None:
+    """Nothing is granted that it has not, and each claim that waits in vain
+    gives its connection back: the application needs them when it is there again."""
+    assert ledger.claim(run(0), overlap='allow').granted
+    server.sql("ALTER SYSTEM SET synchronous_standby_names = 'gone'")
+    server.reload()
+    try:
+        for minute in range(1, 4):
+            with pytest.raises(LedgerError, match='does not answer in time: look at its standby'):
+                ledger.claim(run(minute), overlap='allow')
+        wait_for(lambda: left_behind(server) == [])
+    finally:
+        server.sql('ALTER SYSTEM RESET synchronous_standby_names')
+        server.reload()
+    assert ledger.claim(run(4), overlap='allow').granted
+    # The first was committed and not granted; those after it were not asked for.
+    assert [(row.run, row.state) for row in ledger.history()] == [
+        (run(4), 'running'), (run(1), 'queued'), (run(0), 'running')]
+    assert ledger.claim(run(1), overlap='allow').granted
+
+
+@pytest.mark.usefixtures('cancels')
+def test_a_lock_that_somebody_holds_takes_one_connection_at_a_time(
+    ledger: PostgresLedger, server: postgres.Server,
+) -> None:
+    assert ledger.claim(run(0), overlap='allow').granted
+    connection = Source(server.url(postgres.database_of(server.clean_url))).connect(5.0)
+    try:
+        execute(connection, 'BEGIN')
+        execute(connection, 'SELECT FROM cronsched.jobs FOR UPDATE')
+        for minute in range(1, 4):
+            with pytest.raises(LedgerError, match='who holds locks'):
+                ledger.claim(run(minute), overlap='allow')
+        wait_for(lambda: left_behind(server) == [])
+    finally:
+        disconnect(connection)
+    assert ledger.claim(run(4), overlap='allow').granted
 
 
 # -- Whose clock

@@ -28,7 +28,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from cronsched.ledger.values import LedgerError
 
-__all__ = ['Source', 'abandon', 'disconnect', 'execute', 'is_broken', 'is_url', 'sqlstate']
+__all__ = ['Source', 'abandon', 'cancel', 'disconnect', 'execute', 'is_broken', 'is_url',
+           'sqlstate']
 
 Connection = Any    # of psycopg 3 or psycopg2; either may be absent
 Rows = list[tuple[Any, ...]]
@@ -106,6 +107,18 @@ def disconnect(connection: Connection) -> None:
         connection.close()
     except Exception:
         return      # it was broken already
+
+
+def cancel(connection: Connection, patience: float) -> None:
+    """Ask the server to end what another thread waits for on the connection.
+    Does nothing where the driver could be held up by that (psycopg2, or psycopg 3
+    with a libpq before 17): it would wait for a way that is cut."""
+    driver = sys.modules.get('psycopg')
+    if driver is None or _driver_of(connection) != 'psycopg':
+        return
+    if getattr(driver, 'capabilities', None) and driver.capabilities.has_cancel_safe():
+        with suppress(Exception):
+            connection.cancel_safe(timeout=patience)
 
 
 def abandon(connection: Connection) -> None:

@@ -206,7 +206,8 @@ class PostgresLedger(Lineage):
         try:
             self._write_kept(FINISH_PATIENCE)
         except LedgerError as error:
-            log.error('%d end(s) of runs are forgotten: %s', len(self._own_kept()), error)
+            if kept := self._own_kept():
+                log.error('%d end(s) of runs are forgotten: %s', len(kept), error)
         self._session.close(executing=bool(self._executing))
 
     def _own_kept(self) -> list[Ended]:

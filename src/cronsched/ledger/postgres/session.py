@@ -29,6 +29,7 @@ from cronsched.ledger.postgres.connections import (
     Rows,
     Source,
     abandon,
+    cancel,
     disconnect,
     driver_errors,
     execute,
@@ -42,6 +43,7 @@ __all__ = ['NoAnswer', 'Session']
 FIRST_PAUSE: Final = 0.02       # seconds
 LONGEST_PAUSE: Final = 0.5
 BREATHER: Final = 2.0
+CANCEL_PATIENCE: Final = 1.0
 REGISTER: Final = 'SELECT cronsched.register_v1(%s, %s, %s, %s, %s, %s)'
 
 
@@ -171,8 +173,14 @@ class Session:
     def _use(self, handle: Handle, sql: str, values: Sequence[Any], end: float) -> Rows:
         if handle.connection is None:
             handle.connection = self._connect(end)
-        with watch.over(handle.connection.fileno(), max(end - watch.seconds(), 0.1)):
-            return execute(handle.connection, sql, values)
+        connection = handle.connection
+        with watch.over(connection.fileno(), max(end - watch.seconds(), 0.1),
+                        lambda: cancel(connection, CANCEL_PATIENCE)) as watched:
+            rows = execute(connection, sql, values)
+        if watched.late:    # it waited for a standby, and has not what it waited for
+            handle.close()
+            raise Again('does not answer in time: look at its standby, and who holds locks')
+        return rows
 
     def _connect(self, end: float) -> Connection:
         try:

@@ -2,8 +2,12 @@
 
 Example::
 
-    with watch.over(connection.fileno(), 5.0):
+    with watch.over(connection.fileno(), 5.0, cancel) as watched:
         ...     # after 5 seconds the socket is shut down, and the driver raises
+    watched.late    # an answer that came after all was not waited for
+
+Before that, `cancel()` is called: who waits in the server, for a lock or for a
+standby, would go on with it, and take one of its connections each time.
 
 A stopped server, or a machine that was cut off, acknowledges nothing and
 closes nothing: libpq would wait for ever, and no driver has a time limit of
@@ -30,8 +34,21 @@ __all__ = ['at_rest', 'over', 'seconds']
 TURN: Final = 0.2           # seconds between two looks
 IDLE_TURNS: Final = 300     # without a use: a minute, then the thread ends
 
+
+class Watched:
+    """What is waited for until `end`."""
+
+    __slots__ = ('cancel', 'descriptor', 'end', 'late')
+
+    def __init__(self, end: float, descriptor: int, cancel: Callable[[], object] | None) -> None:
+        self.end = end
+        self.descriptor = descriptor
+        self.cancel = cancel
+        self.late = False
+
+
 _lock = Lock()
-_watched: dict[object, tuple[float, int]] = {}     # when it is too late, and the descriptor
+_watched: set[Watched] = set()
 _used = False
 _thread_of: int | None = None      # the process that has the thread
 _thread: threading.Thread | None = None
@@ -45,16 +62,19 @@ def seconds() -> float:
 
 
 @contextmanager
-def over(descriptor: int, patience: float) -> Iterator[None]:
-    """See the module. `descriptor` stays open until the end of the block."""
-    key = object()
+def over(
+    descriptor: int, patience: float, cancel: Callable[[], object] | None = None,
+) -> Iterator[Watched]:
+    """See the module. `descriptor` stays open until the end of the block;
+    `cancel` waits for a second at most, and raises nothing."""
+    watched = Watched(seconds() + patience, descriptor, cancel)
     with _lock:
-        _begin(key, seconds() + patience, descriptor)
+        _begin(watched)
     try:
-        yield
+        yield watched
     finally:
         with _lock:
-            _watched.pop(key, None)
+            _watched.discard(watched)
 
 
 def at_rest(callback: Callable[[], None]) -> None:
@@ -62,12 +82,12 @@ def at_rest(callback: Callable[[], None]) -> None:
     _at_rest.append(callback)
 
 
-def _begin(key: object, end: float, descriptor: int) -> None:
+def _begin(watched: Watched) -> None:
     global _used
     if _thread_of != os.getpid():
         _watched.clear()    # of a parent
         _start()
-    _watched[key] = end, descriptor
+    _watched.add(watched)
     _used = True
 
 
@@ -93,11 +113,19 @@ def _look() -> bool:
     """Whether there was a use since the last look."""
     global _used
     with _lock:
-        for key, (end, descriptor) in list(_watched.items()):
-            if seconds() > end:
-                del _watched[key]
-                _shut_down(descriptor)
+        late = [each for each in _watched if seconds() > each.end]
+        for each in late:
+            each.late = True
         used, _used = _used or bool(_watched), False
+    for each in late:
+        cancel, each.cancel = each.cancel, None
+        if cancel is not None:
+            cancel()    # what the server says to it may come until the next look
+            continue
+        with _lock:
+            if each in _watched:    # its descriptor is another's otherwise
+                _watched.remove(each)
+                _shut_down(each.descriptor)
     return used
 
 
