@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -84,9 +85,10 @@ class Record:
 
 def check(
     executions: Iterable[Execution], rows: Iterable[Stated], wanted: Iterable[Scheduled],
+    now: float = inf,
 ) -> list[str]:
     """What is wrong, in words; nothing if all is well. `wanted`: every
-    scheduled time that must have a row."""
+    scheduled time that must have a row. `now`: by the clock of the database."""
     executions, rows = list(executions), list(rows)
     began = Counter((each.run, each.attempt) for each in executions if each.phase == 'began')
     ran = {run for run, _ in began}
@@ -98,7 +100,9 @@ def check(
         *(f'executed, and the row says {states[run]}: {run}'
           for run in ran if states.get(run) in NOT_EXECUTED),
         *(f'never executed, and the row says {state}: {run}'
-          for run, state in states.items() if state in EXECUTED and run not in ran),
+          for run, state in states.items() if state in EXECUTED and run not in ran
+          # Refused to a sender whose clock was ahead, it is made when it comes.
+          and run.scheduled <= now),
         *(f'two rows: {run}'
           for run, count in Counter(row.run for row in rows).items() if count > 1),
         *_absent(rows, wanted),

@@ -234,7 +234,7 @@ class Laboratory:
 
     def problems(self, first: int, last: int) -> list[str]:
         """When nothing goes on any more."""
-        return check(self.record.all(), self.rows(), self.wanted(first, last))
+        return check(self.record.all(), self.rows(), self.wanted(first, last), time.time())
 
     def requests_per_run(self) -> float:
         """As the web servers received them."""

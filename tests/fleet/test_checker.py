@@ -30,6 +30,10 @@ def test_it_tells_what_is_wrong() -> None:
     assert problems([*LINES, 'began a job 101 1 host 8 3.0']) == [
         'executed, and the row says missed']
     assert problems(LINES[2:]) == ['never executed, and the row says ok']
+    ahead = Scheduled('a', 'job', 3600)
+    early = [*GOOD, Stated(ahead, 'failed')]
+    assert problems(rows=early) == ['never executed, and the row says failed']
+    assert check(read(LINES), early, RUNS, now=3599.0) == []
     assert problems(rows=GOOD[:2]) == [
         'executed, and there is no row', 'absent, and no row says why']
     assert problems(rows=[*GOOD, GOOD[0]]) == ['two rows']

@@ -157,6 +157,21 @@ def test_a_dead_machine_is_followed_within_six_seconds(fleet: Fleet) -> None:
     assert {heir.fires.get(each) or other.fires[each] for each in dead.fires} == {2}
 
 
+def test_a_process_that_stands_still_beside_one_that_lives_is_followed_as_fast(
+    fleet: Fleet,
+) -> None:
+    """Its machine has them by the hash still, where the lease is not to be had."""
+    stopped = fleet.machine('a')
+    fleet.run(1)
+    fleet.machine('a', ['org/x'])
+    heir = fleet.machine('b')
+    fleet.run(2)
+    assert stopped.sends == set(IDS)
+    fleet.machines.remove(stopped)
+    fleet.run(6.0 - BEAT)
+    assert heir.sends == set(IDS)
+
+
 def test_machines_of_another_pace_are_waited_for(fleet: Fleet) -> None:
     slow = fleet.machine('a', pace=Pace(12.0))
     heir = fleet.machine('b', pace=Pace(4.0))

@@ -39,8 +39,9 @@ class Pace:
 
     @property
     def grace(self) -> float:
-        """How long a free seat is left to who has it by the hash."""
-        return self.takeover / 3
+        """How long a free seat is left to who has it by the hash: two beats. That
+        may be who cannot take it, as a process that was stopped keeps its lease."""
+        return self.takeover / 6
 
     @property
     def quiet(self) -> float:
