@@ -33,18 +33,17 @@ class Both:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = float(FIRST)
         self.token = 0
-        self.short, self.long = (self._ledger() for _ in range(2))
+        self.urls: list[str] = []
+        self.short, self.long = self._ledger(), self._ledger()
         connection = Source(postgres.server().url(
             postgres.database_of(self.urls[1]))).connect(5.0)
         execute(connection, LONG_WAY)
         disconnect(connection)
         monkeypatch.setattr(postgres_ledger, 'random_token', lambda: self.token)
 
-    urls: list[str]
-
     def _ledger(self) -> PostgresLedger:
         url = postgres.server().fresh_database()
-        self.__dict__.setdefault('urls', []).append(url)
+        self.urls.append(url)
         made = PostgresLedger(url)
         made.clock = lambda: self.now
         return made
