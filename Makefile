@@ -54,7 +54,7 @@ test-c: system
 
 # Data races, in the rooms that know threads.
 test-tsan: system
-	@$(MAKE) -C tests/c -j2 SAN=thread test_ring test_http test_lease test_agenda test_sched test_shared test_knock
+	@$(MAKE) -C tests/c -j2 SAN=thread test_ring test_http test_lease test_agenda test_sched test_shared test_knock test_heartbeat
 
 test-python: build
 	@$(PYTEST) --junitxml=build/test/python.xml

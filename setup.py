@@ -33,7 +33,7 @@ setup(
             'cronsched._cronsched',
             sources=found('_cronsched.c', 'binding/*.c', 'core/*/*.c'),
             depends=found('binding/*.h', 'core/*/*.h'),
-            libraries=['curl', 'crypto'],
+            libraries=['curl', 'crypto', 'dl'],
             define_macros=[('_GNU_SOURCE', '1')],
             extra_compile_args=[
                 *('-std=c11', '-O2', '-fvisibility=hidden', '-Wall', '-Wextra'),

@@ -371,9 +371,10 @@ static int add_types(PyObject *module, struct binding_state *state)
     state->delivery_type = add_tuple(module, &binding_delivery_desc);
     state->knock_type = add_type(module, &binding_knock_spec);
     state->news_type = add_tuple(module, &binding_news_desc);
+    state->heartbeat_type = add_type(module, &binding_heartbeat_spec);
     if (!state->zone_type || !state->schedule_type || !state->scheduler_type
         || !state->event_type || !state->delivery_type || !state->knock_type
-        || !state->news_type)
+        || !state->news_type || !state->heartbeat_type)
         return -1;
     state->schedule_type->tp_vectorcall = binding_schedule_vectorcall;
     return 0;
@@ -422,6 +423,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->delivery_type);
     Py_VISIT(state->knock_type);
     Py_VISIT(state->news_type);
+    Py_VISIT(state->heartbeat_type);
     Py_VISIT(state->cron_error);
     Py_VISIT(state->expression_error);
     Py_VISIT(state->zone_error);
@@ -445,6 +447,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->delivery_type);
     Py_CLEAR(state->knock_type);
     Py_CLEAR(state->news_type);
+    Py_CLEAR(state->heartbeat_type);
     Py_CLEAR(state->cron_error);
     Py_CLEAR(state->expression_error);
     Py_CLEAR(state->zone_error);

@@ -27,7 +27,8 @@ FOLDERS = {
     'zone': ('civil', 'tzrule tzif', 'zone'),
     'cron': ('mt19937', 'expr offset', 'days', 'next'),
     'http': ('sign http',),
-    'sched': ('lease', 'agenda knock', 'owner', 'sched'),
+    'pq': ('pq',),
+    'sched': ('lease', 'agenda knock heartbeat', 'owner', 'sched'),
     'binding': ('binding',),
 }
 FLOORS = {
@@ -60,6 +61,7 @@ HOMES = {
     'curl/': 'http',
     'pthread.h': 'thread',
     'openssl/': 'digest',
+    'dlfcn.h': 'pq',
 }
 
 # What the core never calls, but in the room named.

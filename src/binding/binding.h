@@ -30,6 +30,7 @@ struct binding_state {
     /* Owned, all objects. */
     PyTypeObject *zone_type, *schedule_type, *scheduler_type;
     PyTypeObject *event_type, *delivery_type, *knock_type, *news_type;
+    PyTypeObject *heartbeat_type;
     PyObject *cron_error, *expression_error, *zone_error, *scheduler_error;
     PyObject *resolver;      /* callable: anything -> Zone; or NULL */
     PyObject *zones;         /* dict: name -> Zone */
@@ -139,5 +140,9 @@ extern PyStructSequence_Desc binding_event_desc, binding_delivery_desc;
 
 extern PyType_Spec binding_knock_spec;
 extern PyStructSequence_Desc binding_news_desc;
+
+/* heartbeat.c */
+
+extern PyType_Spec binding_heartbeat_spec;
 
 #endif

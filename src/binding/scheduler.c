@@ -205,9 +205,12 @@ static PyMethodDef scheduler_methods[] = {
      "grant($self, app, epoch, /)\n--\n\nThis machine fires it."},
     {"revoke", binding_scheduler_revoke, METH_O,
      "revoke($self, app, /)\n--\n\nIt does no longer."},
-    {"valid", binding_scheduler_valid, METH_O,
-     "valid($self, until, /)\n--\n\n"
-     "Until when what was granted is good, by monotonic()."},
+    {"granter", binding_scheduler_granter, METH_NOARGS,
+     "One more who grants: its number, for valid()."},
+    {"valid", binding_scheduler_valid, METH_VARARGS,
+     "valid($self, granter, until, /)\n--\n\n"
+     "Until when what one has granted is good, by monotonic(); None when it\n"
+     "has granted nothing."},
     {"monotonic", binding_scheduler_monotonic, METH_NOARGS,
      "Seconds of a clock that cannot be set."},
     {"leased", binding_scheduler_leased, METH_VARARGS,

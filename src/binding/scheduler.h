@@ -69,7 +69,8 @@ PyObject *binding_scheduler_owned(PyObject *self, PyObject *ignored);
 PyObject *binding_scheduler_share(PyObject *self, PyObject *argument);
 PyObject *binding_scheduler_grant(PyObject *self, PyObject *arguments);
 PyObject *binding_scheduler_revoke(PyObject *self, PyObject *argument);
-PyObject *binding_scheduler_valid(PyObject *self, PyObject *argument);
+PyObject *binding_scheduler_granter(PyObject *self, PyObject *ignored);
+PyObject *binding_scheduler_valid(PyObject *self, PyObject *arguments);
 PyObject *binding_scheduler_monotonic(PyObject *self, PyObject *ignored);
 PyObject *binding_scheduler_leased(PyObject *self, PyObject *arguments);
 

@@ -128,15 +128,37 @@ PyObject *binding_scheduler_revoke(PyObject *self, PyObject *argument)
     return binding_none_or_raise(self, status, "revoke");
 }
 
-PyObject *binding_scheduler_valid(PyObject *self, PyObject *argument)
+PyObject *binding_scheduler_granter(PyObject *self,
+                                    PyObject *Py_UNUSED(ignored))
 {
-    double until = PyFloat_AsDouble(argument);
-    struct cs_mono at = {0};
+    enum cs_status status;
+    size_t granter = 0;
 
-    if (PyErr_Occurred() || binding_nanoseconds(until, "until", &at.ns) < 0)
-        return NULL;
     Py_BEGIN_ALLOW_THREADS
-    cs_sched_valid(binding_sched_of(self), at);
+    status = cs_sched_granter(binding_sched_of(self), &granter);
+    Py_END_ALLOW_THREADS
+    if (status != CS_OK)
+        return binding_none_or_raise(self, status, "granter");
+    return PyLong_FromSize_t(granter);
+}
+
+PyObject *binding_scheduler_valid(PyObject *self, PyObject *arguments)
+{
+    struct cs_mono at = {INT64_MAX};
+    PyObject *until;
+    Py_ssize_t granter;
+
+    if (!PyArg_ParseTuple(arguments, "nO:valid", &granter, &until))
+        return NULL;
+    if (until != Py_None) {
+        double until_s = PyFloat_AsDouble(until);
+
+        if (PyErr_Occurred()
+            || binding_nanoseconds(until_s, "until", &at.ns) < 0)
+            return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    cs_sched_valid(binding_sched_of(self), (size_t)granter, at);
     Py_END_ALLOW_THREADS
     Py_RETURN_NONE;
 }

@@ -264,10 +264,15 @@ class Scheduler:
     def revoke(self, app: int, /) -> None:
         """Another machine fires it, or nobody."""
 
-    def valid(self, until: float, /) -> None:
-        """Until when all that was granted is good, by `monotonic`. Past it
-        nothing is sent by this process, whatever keeps Python from saying
-        more; said anew, all goes on as it was."""
+    def granter(self) -> int:
+        """One more who grants: its number, for `valid`. Nothing is good before
+        it says so."""
+
+    def valid(self, granter: int, until: float | None, /) -> None:
+        """Until when all that one has granted is good, by `monotonic`; None
+        when it has granted nothing. Past it nothing is sent by this process,
+        whatever keeps Python from saying more; said anew, all goes on as it
+        was."""
 
     def monotonic(self) -> float:
         """Seconds of the clock of `valid`: it cannot be set, and runs on while
@@ -339,3 +344,44 @@ class Knock:
     def listening() -> list[str]: ...
     def start(self) -> None: ...
     def stop(self, timeout: float = 2.0, /) -> bool: ...
+
+@final
+class Heartbeat:
+    """A thread that says to a database, over a connection of a driver in
+    Python, that this process lives, whoever has the GIL, and to `scheduler` for
+    how long what `granter` has granted is good. Times are seconds: from one beat
+    to the next; how long one is good; how long one may be unanswered; and how
+    long nobody may have taken an answer."""
+
+    def __new__(
+        cls, scheduler: Scheduler, granter: int, *,
+        period: float, hold: float, patience: float, silence: float,
+    ) -> Self: ...
+    def start(
+        self, connection: object, pointer: object, library: str, statement: str,
+        values: Sequence[str],
+    ) -> None:
+        """Beat over `connection`, whose `PGconn` is `pointer` (an address, or
+        the capsule of psycopg2) and which nobody else uses until `stop`;
+        `library` is the file of a module that is loaded and uses its libpq.
+        `statement` takes `values`, and gives one row: a boolean, whether what
+        was granted is good (null: beat no more), and a text. Raises
+        `SchedulerError` where there is no such libpq."""
+
+    def say(self, values: Sequence[str], /) -> None:
+        """Other values, as many, from the next beat on."""
+
+    def take(self, timeout: float, /) -> tuple[float, float, float, str | None] | None:
+        """The newest answer, once, which is waited for: when it began and
+        ended, by the clock of the scheduler, when it began in UTC seconds, and
+        the text. None when there is none in time, or when paused. Raises
+        `SchedulerError` when the connection is broken: `stop`, and start with
+        another."""
+
+    def pause(self) -> None:
+        """The thread has ended, for a fork; `take` returns at once."""
+
+    def resume(self) -> None: ...
+    def stop(self) -> None:
+        """The thread has ended, and the connection is not used any more; a
+        statement may be under way in it."""

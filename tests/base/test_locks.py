@@ -43,7 +43,7 @@ def test_who_waits_sleeps_by_what_sleeps_here(monkeypatch):
         lock.release()
 
     monkeypatch.setattr(locks.time, 'sleep', sleep)
-    monkeypatch.setattr(locks, '_threads_are_greenlets', lambda: True)
+    monkeypatch.setattr(locks, 'threads_are_greenlets', lambda: True)
     monkeypatch.setattr(lock, '_owner', 'another greenlet')
     with lock:
         assert slept == [locks.FIRST_PAUSE]

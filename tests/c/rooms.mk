@@ -30,6 +30,7 @@ USES_test_next    := next days $(expr) zone tzif tzrule civil offset mt19937 dig
 USES_test_http    := $(http) thread $(base)
 USES_test_knock   := $(knock) lease $(http) digest thread $(base)
 USES_test_ca      := http_ca
+USES_test_heartbeat := heartbeat pq thread $(base)
 USES_test_lease   := lease digest $(base)
 USES_test_agenda  := $(agenda) next days $(expr) zone tzif tzrule civil offset mt19937 digest heap table $(base)
 USES_test_sched   := $(sched) $(agenda) next days $(expr) zone tzif tzrule civil offset mt19937 digest heap table ring alarm lease $(http) sign $(base)
@@ -44,6 +45,9 @@ EXTRA_test_torture := server.c
 
 # What only wheels define.
 DEFINES_test_ca := -DCS_HTTP_FIND_CA
+
+# Where libpq is looked for is the program itself.
+LINK_test_heartbeat := -rdynamic
 
 # Functions that a test puts in the place of ours.
 LINK_test_sched    := -Wl,--wrap=cs_thread_start

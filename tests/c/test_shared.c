@@ -28,8 +28,10 @@ static struct cs_sched *make(bool manual)
         .manual = manual, .manual_wall = {MANUAL_S * S},
     };
     struct cs_sched *sched;
+    size_t granter;
 
-    if (cs_sched_new(&options, &sched, NULL) != CS_OK)
+    if (cs_sched_new(&options, &sched, NULL) != CS_OK
+        || cs_sched_granter(sched, &granter) != CS_OK || granter != 0)
         abort();
     return sched;
 }
@@ -98,7 +100,7 @@ static void test_it_is_fired_only_when_granted_and_valid(void)
     struct cs_sched *sched = make(true);
     uint64_t app = open_called(sched, "a", "* * * * *", true);
 
-    cs_sched_valid(sched, FOREVER);
+    cs_sched_valid(sched, 0, FOREVER);
     pass(sched, 1);
     CHECK_INT(sent(sched), -1);   /* nobody granted it */
     CHECK_INT(owned(sched), 0);
@@ -106,16 +108,37 @@ static void test_it_is_fired_only_when_granted_and_valid(void)
     CHECK_INT(owned(sched), 1);
     pass(sched, 1);
     CHECK_INT(sent(sched), 2);
-    cs_sched_valid(sched, (struct cs_mono){0});
+    cs_sched_valid(sched, 0, (struct cs_mono){0});
     pass(sched, 1);
     CHECK_INT(sent(sched), -1);
     CHECK_INT(owned(sched), 1);   /* held, not disowned */
     CHECK_INT(cs_sched_idle_ns(sched), INT64_MAX);
     CHECK_INT(cs_sched_revoke(sched, app), CS_OK);
-    cs_sched_valid(sched, FOREVER);
+    cs_sched_valid(sched, 0, FOREVER);
     pass(sched, 1);
     CHECK_INT(sent(sched), -1);
     CHECK_INT(owned(sched), 0);
+    cs_sched_free(sched);
+}
+
+static void test_it_waits_for_all_who_grant(void)
+{
+    struct cs_sched *sched = make(true);
+    uint64_t app = open_called(sched, "a", "* * * * *", true);
+    size_t other;
+
+    CHECK_INT(cs_sched_grant(sched, app, 1), CS_OK);
+    cs_sched_valid(sched, 0, FOREVER);
+    CHECK_INT(cs_sched_granter(sched, &other), CS_OK);
+    pass(sched, 1);
+    CHECK_INT(sent(sched), -1);   /* it has not said a word yet */
+    cs_sched_valid(sched, other, FOREVER);
+    pass(sched, 1);
+    CHECK_INT(sent(sched), 2);
+    cs_sched_valid(sched, other, (struct cs_mono){1});
+    cs_sched_valid(sched, other + 1, FOREVER);   /* nobody */
+    pass(sched, 1);
+    CHECK_INT(sent(sched), -1);
     cs_sched_free(sched);
 }
 
@@ -126,12 +149,12 @@ static void test_what_came_due_while_it_was_held_follows(void)
     struct cs_mono now = cs_sched_now(sched);
 
     CHECK_INT(cs_sched_grant(sched, app, 1), CS_OK);
-    cs_sched_valid(sched, (struct cs_mono){now.ns + 90 * S});
+    cs_sched_valid(sched, 0, (struct cs_mono){now.ns + 90 * S});
     pass(sched, 1);
     CHECK_INT(sent(sched), 1);
     pass(sched, 3);
     CHECK_INT(sent(sched), -1);
-    cs_sched_valid(sched, FOREVER);
+    cs_sched_valid(sched, 0, FOREVER);
     CHECK_INT(cs_sched_idle_ns(sched), 0);
     pass(sched, 0);
     CHECK_INT(sent(sched), 4);   /* the latest of the late ones */
@@ -154,7 +177,7 @@ static void test_another_epoch_is_another_office(void)
     CHECK_INT(cs_sched_grant(sched, app, 3), CS_OK);
     CHECK_INT(cs_sched_changes(sched, first.number, &second, 1), 1);
     CHECK(second.owned && second.since.ns == (MANUAL_S + 180) * S);
-    cs_sched_valid(sched, FOREVER);
+    cs_sched_valid(sched, 0, FOREVER);
     CHECK_INT(sent(sched), -1);
     pass(sched, 1);
     CHECK_INT(sent(sched), 4);
@@ -170,7 +193,7 @@ static void test_the_epoch_is_signed(void)
     int i;
 
     CHECK_INT(cs_sched_grant(sched, app, 7), CS_OK);
-    cs_sched_valid(sched, FOREVER);
+    cs_sched_valid(sched, 0, FOREVER);
     pass(sched, 1);
     CHECK_INT(cs_sched_take(sched, &out), CS_OK);
     for (i = 0; out.headers[i]; i++) {
@@ -257,7 +280,7 @@ static void test_the_thread_stops_by_itself(void)
     usleep(1200000);
     CHECK_INT(server.log->count, seen);   /* it was never valid */
     until = cs_sched_now(sched).ns + 3 * S;
-    cs_sched_valid(sched, (struct cs_mono){until});
+    cs_sched_valid(sched, 0, (struct cs_mono){until});
     await_requests(seen + 2);
     while (cs_sched_now(sched).ns < until)
         usleep(10000);
@@ -265,7 +288,7 @@ static void test_the_thread_stops_by_itself(void)
     seen = server.log->count;
     usleep(2100000);
     CHECK_INT(server.log->count, seen);
-    cs_sched_valid(sched, FOREVER);
+    cs_sched_valid(sched, 0, FOREVER);
     await_requests(seen + 1);   /* it was late, and is not waited for */
     for (i = 0; i < seen; i++)
         CHECK(strstr(server.log->requests[i].head, "Cronsched-Epoch: 1"));
@@ -284,11 +307,11 @@ static void *grant_and_revoke(void *context)
         size_t cursor = 0;
 
         (void)cs_sched_grant(ask->sched, ask->app, epoch);
-        cs_sched_valid(ask->sched, cs_sched_now(ask->sched));
+        cs_sched_valid(ask->sched, 0, cs_sched_now(ask->sched));
         (void)cs_sched_leased(ask->sched, &cursor, apps, 4, &number);
         if (epoch % 3 == 0)
             (void)cs_sched_revoke(ask->sched, ask->app);
-        cs_sched_valid(ask->sched, FOREVER);
+        cs_sched_valid(ask->sched, 0, FOREVER);
     }
     return NULL;
 }
@@ -316,6 +339,7 @@ int main(void)
     if (cs_zone_fixed(0, &utc, NULL) != CS_OK)
         return 1;
     test_it_is_fired_only_when_granted_and_valid();
+    test_it_waits_for_all_who_grant();
     test_what_came_due_while_it_was_held_follows();
     test_another_epoch_is_another_office();
     test_the_epoch_is_signed();

@@ -70,7 +70,8 @@ def waiting_for_more(laboratory: Laboratory) -> float:
 
 
 def test_calm_is_a_request_and_a_connection_each(tmp_path: Path) -> None:
-    with Laboratory(tmp_path, ids=6, jobs=5, skew=SKEW) as laboratory:
+    # So many that by the hash each host has some of them.
+    with Laboratory(tmp_path, ids=18, jobs=2, skew=SKEW) as laboratory:
         laboratory.settle()
         laboratory.until(lambda: min(laboratory.seats().values()) > 0, 90)   # they share
         first = beginning()
@@ -135,8 +136,7 @@ def test_a_process_that_is_kept_from_its_work_doubles_nothing(tmp_path: Path) ->
                 os.kill(pid, number)
                 time.sleep(torments.SECONDS + 4)
             print(f'\n{what}: {laboratory.convictions() - before} convictions')
-            # Python beats: a process that does not run for ten seconds is silent.
-            assert what == 'held' or laboratory.convictions() == before
+            assert laboratory.convictions() == before
         finish(laboratory, first)
 
 

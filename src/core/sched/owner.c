@@ -37,6 +37,7 @@ void cs_owner_fini(struct cs_owner *owner)
 {
     close_lease(owner);
     cs_mem_free(owner->seats);
+    cs_mem_free(owner->valid_until);
     cs_mem_free(owner->directory);
     memset(owner, 0, sizeof(*owner));
     owner->lease.fd = -1;
@@ -213,14 +214,34 @@ enum cs_status cs_owner_revoke(struct cs_owner *owner,
     return CS_OK;
 }
 
-void cs_owner_valid(struct cs_owner *owner, struct cs_mono until)
+enum cs_status cs_owner_granter(struct cs_owner *owner, size_t *granter)
 {
+    size_t size = (owner->granters + 1) * sizeof(*owner->valid_until);
+    struct cs_mono *until = cs_mem_realloc(owner->valid_until, size);
+
+    if (!until)
+        return CS_NOMEM;
     owner->valid_until = until;
+    *granter = owner->granters++;
+    until[*granter].ns = 0;
+    return CS_OK;
+}
+
+void cs_owner_valid(struct cs_owner *owner, size_t granter,
+                    struct cs_mono until)
+{
+    if (granter < owner->granters)
+        owner->valid_until[granter] = until;
 }
 
 bool cs_owner_holds(const struct cs_owner *owner, struct cs_mono mono)
 {
-    return owner->shared > 0 && mono.ns >= owner->valid_until.ns;
+    if (!owner->shared)
+        return false;
+    for (size_t i = 0; i < owner->granters; i++)
+        if (mono.ns >= owner->valid_until[i].ns)
+            return true;
+    return !owner->granters;
 }
 
 size_t cs_owner_leased(const struct cs_owner *owner, size_t *cursor,

@@ -44,7 +44,8 @@ struct cs_owner {
     size_t wanted, owned;
     size_t shared;              /* of the shared ones: fired by us */
     uint64_t leased;            /* changes of `owned` of shared ones */
-    struct cs_mono valid_until;
+    struct cs_mono *valid_until;   /* Owned; of each who grants */
+    size_t granters;
     size_t changed_first, changed_last;   /* CS_NO_SEAT for none */
     size_t cursor;              /* whose turn it is */
     size_t sweep;               /* seats still to try without a pause */
@@ -89,11 +90,17 @@ enum cs_status cs_owner_revoke(struct cs_owner *owner,
                                struct cs_agenda *agenda, uint64_t app,
                                struct cs_wall now);
 
-/* Until when all that was granted is good; whoever grants may say so again and
- * again, and may also take it back. At first nothing is. */
-void cs_owner_valid(struct cs_owner *owner, struct cs_mono until);
+/* One more who grants, for good; nothing is good before it says so.
+ * CS_NOMEM. */
+enum cs_status cs_owner_granter(struct cs_owner *owner, size_t *granter);
 
-/* Must everything wait, as something shared is ours and no longer good? */
+/* Until when all that one has granted is good: said again and again, it may
+ * also be taken back; INT64_MAX when nothing is granted any more. */
+void cs_owner_valid(struct cs_owner *owner, size_t granter,
+                    struct cs_mono until);
+
+/* Must everything wait, as something shared is ours and one who grants does
+ * not say, or nobody, that it is good? */
 bool cs_owner_holds(const struct cs_owner *owner, struct cs_mono mono);
 
 /* The shared ones whose lease is ours, at most `most`: start with *cursor 0.

@@ -89,13 +89,15 @@ size_t cs_sched_changes(struct cs_sched *sched, uint64_t after,
 
 /* What several machines share, see owner.h. Share before the first call. The
  * thread itself sees to it that nothing is sent past `until`, whatever keeps
- * the caller from saying more. Redelivery waits too; what is in flight goes
+ * who grants from saying more. Redelivery waits too; what is in flight goes
  * on. A process that has application ids of both kinds holds all of them. */
 enum cs_status cs_sched_share(struct cs_sched *sched, uint64_t app);
 enum cs_status cs_sched_grant(struct cs_sched *sched, uint64_t app,
                               uint64_t epoch);
 enum cs_status cs_sched_revoke(struct cs_sched *sched, uint64_t app);
-void cs_sched_valid(struct cs_sched *sched, struct cs_mono until);
+enum cs_status cs_sched_granter(struct cs_sched *sched, size_t *granter);
+void cs_sched_valid(struct cs_sched *sched, size_t granter,
+                    struct cs_mono until);
 
 /* The clock of `until`: runs on while the machine is suspended. */
 struct cs_mono cs_sched_now(struct cs_sched *sched);

@@ -237,12 +237,25 @@ enum cs_status cs_sched_revoke(struct cs_sched *sched, uint64_t app)
     return status;
 }
 
-void cs_sched_valid(struct cs_sched *sched, struct cs_mono until)
+enum cs_status cs_sched_granter(struct cs_sched *sched, size_t *granter)
+{
+    enum cs_status status;
+
+    if (!cs_sched_is_ours(sched))
+        return CS_STATE;
+    cs_sched_enter(sched);
+    status = cs_owner_granter(&sched->owner, granter);
+    cs_sched_leave(sched);
+    return status;
+}
+
+void cs_sched_valid(struct cs_sched *sched, size_t granter,
+                    struct cs_mono until)
 {
     if (!cs_sched_is_ours(sched))
         return;
     cs_sched_enter(sched);
-    cs_owner_valid(&sched->owner, until);
+    cs_owner_valid(&sched->owner, granter, until);
     wake_if_sooner(sched);   /* while it holds, the thread sleeps for long */
     cs_sched_leave(sched);
 }

@@ -25,7 +25,7 @@ import weakref
 from types import BuiltinFunctionType
 from typing import Any, Final
 
-__all__ = ['Lock', 'ReentrantLock']
+__all__ = ['Lock', 'ReentrantLock', 'threads_are_greenlets']
 
 # Between two looks, seconds.
 FIRST_PAUSE: Final = 0.00005
@@ -51,7 +51,7 @@ class Lock:
         return True
 
     def _wait(self, timeout: float) -> bool:
-        if not _threads_are_greenlets():
+        if not threads_are_greenlets():
             return self._lock.acquire(timeout=timeout)
         end, pause = time.monotonic() + timeout, FIRST_PAUSE
         while not self._lock.acquire(blocking=False):
@@ -100,8 +100,9 @@ class ReentrantLock(Lock):
         self._depth = 0
 
 
-def _threads_are_greenlets() -> bool:
-    """gevent and eventlet run all "threads" in one."""
+def threads_are_greenlets() -> bool:
+    """gevent and eventlet run all "threads" in one: to wait in native code
+    would keep the whole process waiting."""
     return not isinstance(_thread.start_new_thread, BuiltinFunctionType)
 
 

@@ -15,11 +15,21 @@ happens once rests on its claim.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-__all__ = ['Beat', 'Fleet', 'Member', 'Seats']
+__all__ = ['Beat', 'Fleet', 'Heart', 'Member', 'Seats', 'Timing']
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When a beat began and was answered, by the clock of the native scheduler,
+    and when it began in UTC seconds, by that of this machine."""
+
+    began: float
+    ended: float
+    sent: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,8 @@ class Beat:
     suspects: the members not heard for a while, with the beat last heard.
     holds: for how many seconds a beat lets each of those fire.
     wanted: application ids of ours that others would have.
+    timing: of a beat of the native thread, which has said itself for how long
+        it is good; None where Python asked.
     """
 
     alive: bool
@@ -49,6 +61,7 @@ class Beat:
     suspects: Mapping[int, int] | None = None
     holds: Mapping[int, float] | None = None
     wanted: tuple[str, ...] = ()
+    timing: Timing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +107,16 @@ class Fleet:
     said_again: int = 0
 
 
+class Heart(Protocol):
+    """The native thread that beats, see `_cronsched.Heartbeat`."""
+
+    def start(self, connection: object, pointer: Any, library: str, statement: str,
+              values: Sequence[str]) -> None: ...
+    def say(self, values: Sequence[str], /) -> None: ...
+    def take(self, timeout: float, /) -> tuple[float, float, float, str | None] | None: ...
+    def stop(self) -> None: ...
+
+
 class Seats(Protocol):
     """See the module. Of one thread; each call is one round trip, and raises
     `LedgerError` when that fails. It has a connection of its own."""
@@ -101,13 +124,18 @@ class Seats(Protocol):
     #: This process, as a member; 0 before `join`.
     member: int
 
-    def join(self, hold: float = 3.0, lost_after: float | None = 60.0) -> None:
+    def join(self, hold: float = 3.0, lost_after: float | None = 60.0,
+             heart: Heart | None = None) -> None:
         """Be a member from now on, with an id that nobody had, which each beat
         lets fire for `hold` seconds. What the machine executes is given up
         when nothing was heard of it for `lost_after` seconds; None: not before
-        its timeout."""
+        its timeout. `heart` beats from the first `beat` on, if it can."""
 
-    def beat(self, offset: float | None = None) -> Beat: ...
+    def beat(self, offset: float | None = None, lineage: int | None = None) -> Beat | None:
+        """Beat; or, where `heart` does, wait for its next answer. None when
+        there is none yet: it is paused, or nobody may wait. `lineage`: what
+        was heeded; nothing is good in another."""
+
     def convict(self, suspect: int, beat: int) -> bool:
         """It is dead, unless it has beaten since; then its seats are free."""
 

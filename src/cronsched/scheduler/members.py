@@ -18,8 +18,9 @@ import logging
 import threading
 from collections.abc import Collection
 from pathlib import Path
+from typing import Final
 
-from cronsched._cronsched import Scheduler
+from cronsched._cronsched import Heartbeat, Scheduler
 from cronsched.base.forks import await_gone
 from cronsched.base.text import printable
 from cronsched.base.workers import Worker
@@ -33,6 +34,11 @@ from cronsched.scheduler.safe_log import FAULTS, say, trouble
 
 __all__ = ['Members', 'place_of']
 
+# Seconds. A beat without an answer for so long is given up; and a process in
+# which no Python has run for so long hangs, and is to be followed.
+PATIENCE: Final = 5.0
+SILENCE: Final = 30.0
+
 
 def place_of(directory: str) -> str:
     """Which processes share a lease with this one: those of one machine that
@@ -44,13 +50,14 @@ def place_of(directory: str) -> str:
 class SharedCalls:
     """The native scheduler, as `membership.Shared`."""
 
-    def __init__(self, native: Scheduler, until: dict[int, float]) -> None:
+    def __init__(self, native: Scheduler) -> None:
         self._native = native
-        self._until = until           # what each membership says
+        self.granter = native.granter()
         self._handles: dict[str, int] = {}
         self._number = -1
         self._leased: set[str] = set()
         self.monotonic = native.monotonic
+        self.retire()
 
     def add(self, application_id: str, handle: int) -> None:
         self._handles[application_id] = handle
@@ -74,29 +81,30 @@ class SharedCalls:
             self._native.revoke(handle)
 
     def valid(self, until: float) -> None:
-        self._until[id(self)] = until
-        self._native.valid(min(self._until.values()))
+        self._native.valid(self.granter, until)
 
     def retire(self) -> None:
-        self._until.pop(id(self), None)
-        self._native.valid(min(self._until.values(), default=0.0))
+        self._native.valid(self.granter, None)
 
 
 class Beating:
     """One membership with its threads."""
 
-    def __init__(self, native: Scheduler, seats: Seats, place: str,
-                 until: dict[int, float], pace: Pace) -> None:
-        self.calls = SharedCalls(native, until)
+    def __init__(self, native: Scheduler, seats: Seats, place: str, pace: Pace) -> None:
+        self.calls = SharedCalls(native)
         self._seats = seats
         self._pace = pace
-        self._membership = Membership(self.calls, seats, place, pace)
+        self._heart = Heartbeat(
+            native, self.calls.granter, period=pace.beat, hold=pace.hold, patience=PATIENCE,
+            silence=SILENCE)
+        self._membership = Membership(self.calls, seats, place, pace, self._heart)
         self._in_trouble = False
         self._wake = threading.Event()
         self._worker: Worker | None = None
 
     def start(self) -> None:
         self._wake.clear()
+        self._heart.resume()
         if self._worker is None or not self._worker.go_on():
             self._worker = Worker('cronsched-members', self._beat)
             self._worker.thread.start()
@@ -107,6 +115,7 @@ class Beating:
             return
         worker.stopping = True
         self._wake.set()
+        self._heart.pause()
         worker.thread.join(timeout)
         if not worker.thread.is_alive():
             await_gone(worker.thread.native_id, timeout)
@@ -121,8 +130,9 @@ class Beating:
             self._seats.close()
 
     def _beat(self) -> None:
+        wait = self._pace.beat
         try:
-            self._membership.turn()
+            wait = self._membership.turn()
         except LedgerError as error:
             if not self._in_trouble:   # said once, not each second
                 say(logging.ERROR, 'Nothing is called while the ledger cannot be reached: %s',
@@ -132,7 +142,7 @@ class Beating:
             trouble()
         else:
             self._in_trouble = False
-        self._wake.wait(self._pace.beat)
+        self._wake.wait(wait)
 
 
 class Members:
@@ -141,7 +151,6 @@ class Members:
     def __init__(self, native: Scheduler, lease_directory: str | None) -> None:
         self._native = native
         self._directory = lease_directory
-        self._until: dict[int, float] = {}
         self._beating: dict[int, Beating] = {}
         self._running = False
 
@@ -168,7 +177,7 @@ class Members:
             if seats is None:
                 return None
             self._beating[id(ledger)] = Beating(
-                self._native, seats, place, self._until,
+                self._native, seats, place,
                 Pace(settings.takeover, settings.machine_lost_after))
         return self._beating[id(ledger)]
 

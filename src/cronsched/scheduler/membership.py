@@ -2,15 +2,17 @@
 
 Example::
 
-    membership = Membership(shared, ledger.seats(place), place)
-    membership.turn()       # twice a second, by a thread of its own
+    membership = Membership(shared, ledger.seats(place), place, heart=heart)
+    membership.turn()       # with each beat, by a thread of its own
 
 Of the processes of a machine, leases say who fires; of the machines, seats do.
 While this process holds leases it is a member and beats. It takes seats that
 are free, gives up those that another is to have, judges the others, and is
 judged by them. A beat lets the native thread fire for `pace.hold` seconds
 from its start; past that it holds back by itself, whatever became of this thread, and
-goes on with the next beat that is answered.
+goes on with the next beat that is answered. It beats by itself where it can, so
+that nobody who has the GIL holds it up; then a turn is what is done with each
+answer.
 
 Nothing here makes a run happen once, the claim does: mistakes cost requests.
 """
@@ -23,7 +25,7 @@ from typing import Final, Protocol
 
 from cronsched.base import clock
 from cronsched.base.text import printable
-from cronsched.ledger.seats import Beat, Seats
+from cronsched.ledger.seats import Beat, Heart, Seats, Timing
 from cronsched.scheduler.judge import Judge
 from cronsched.scheduler.pace import DEFAULT, Pace
 from cronsched.scheduler.rendezvous import Firsts
@@ -34,6 +36,9 @@ __all__ = ['MOST_OFFSET', 'Membership', 'Shared']
 
 # How long all must agree on who lives before one asks for what another has.
 CALM: Final = 30.0      # seconds
+
+# In the time of a beat, where nobody may wait for the native thread.
+LOOKS: Final = 5
 
 #: From the clock of the store, in seconds: what is told, and what is too much.
 TOLD_OFFSET: Final = 1.0
@@ -59,9 +64,11 @@ class Membership:
 
     def __init__(
         self, shared: Shared, seats: Seats, place: str, pace: Pace = DEFAULT,
+        heart: Heart | None = None,
     ) -> None:
         self._shared = shared
         self._seats = seats
+        self._heart = heart
         self._pace = pace
         self._judge = Judge(pace)
         self._firsts = Firsts(place)
@@ -84,31 +91,40 @@ class Membership:
 
     # -- a turn ----------------------------------------------------------------
 
-    def turn(self) -> None:
-        """Raises `LedgerError` when the store cannot be used: then what was
-        said last is good for as long as it was."""
-        leased = set(self._shared.leased())
+    def turn(self) -> float:
+        """For how many seconds to wait until the next; 0 where that waits for
+        the next beat of the native thread. Raises `LedgerError` when the
+        store cannot be used: then what was said last is good for as long as it
+        was."""
         try:
-            self._turn(leased)
+            return self._turn()
         except BaseException:
             self._must_look = True
             raise
 
-    def _turn(self, leased: set[str]) -> None:
-        if not leased:
+    def _turn(self) -> float:
+        if not self._shared.leased():
             self.leave()
-            return
+            return self._pace.beat
         if not self._seats.member:
             self._join()
-        began = self._shared.monotonic()
-        answer = self._call(began)
-        ended = self._shared.monotonic()
-        if not answer.alive:
+        sent, began = clock.now(), self._shared.monotonic()
+        answer = self._seats.beat(self._offset, self._lineage)
+        if answer is None:
+            return self._pace.beat / LOOKS
+        if answer.alive:
+            self._heed(answer, answer.timing or Timing(began, self._shared.monotonic(), sent))
+        else:
             self._deposed()
-            return
+        return self._pace.beat if answer.timing is None else 0.0
+
+    def _heed(self, answer: Beat, timing: Timing) -> None:
+        leased = set(self._shared.leased())
+        began, ended = timing.began, timing.ended
         self._heed_history(answer)
-        self._keep_time(answer, ended)
-        if not answer.quiet:   # what it would send now is not granted
+        self._keep_time(answer, timing)
+        # What it would send while it is quiet is not granted.
+        if answer.timing is None and not answer.quiet:
             self._shared.valid(began + self._pace.hold)
         if self._must_look:
             self._look()
@@ -124,19 +140,11 @@ class Membership:
             self._balance(leased, answer, ended)
 
     def _join(self) -> None:
-        self._seats.join(self._pace.hold, self._pace.lost_after)
+        self._seats.join(self._pace.hold, self._pace.lost_after, self._heart)
+        self._shared.valid(0.0)
         self._judge = Judge(self._pace)
         self._must_look = True
         self._asked.clear()
-
-    def _call(self, began: float) -> Beat:
-        before = clock.now()
-        answer = self._seats.beat(self._offset)
-        took = self._shared.monotonic() - began
-        # Half of the way is behind us when the store looks at its clock.
-        if took < self._pace.beat:
-            self._offset = before + took / 2 - answer.now
-        return answer
 
     def _deposed(self) -> None:
         say(logging.WARNING, 'The other machines have not heard this process for a while and '
@@ -167,9 +175,13 @@ class Membership:
         self._grant(mine)
         self._must_look = False
 
-    def _keep_time(self, answer: Beat, ended: float) -> None:
+    def _keep_time(self, answer: Beat, timing: Timing) -> None:
         if answer.places != self._places:
-            self._places, self._calm_since = answer.places, ended
+            self._places, self._calm_since = answer.places, timing.ended
+        # Half of the way is behind us when the store looks at its clock.
+        took = timing.ended - timing.began
+        if took < self._pace.beat:
+            self._offset = timing.sent + took / 2 - answer.now
         offset = abs(self._offset or 0.0)
         was_far_off, self._far_off = self._far_off, offset > MOST_OFFSET
         told, self._told_offset = self._told_offset, offset > TOLD_OFFSET

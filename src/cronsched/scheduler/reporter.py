@@ -9,17 +9,16 @@ stderr, and never end it.
 
 from __future__ import annotations
 
-import _thread
 import logging
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from types import BuiltinFunctionType
 from typing import Final
 
 from cronsched._cronsched import Event
 from cronsched.base.forks import await_gone
+from cronsched.base.locks import threads_are_greenlets
 from cronsched.base.text import printable
 from cronsched.base.workers import Worker
 from cronsched.scheduler.housekeeping import Housekeeping
@@ -82,7 +81,7 @@ class Reporter:
     def _listen(self) -> None:
         if self._housekeeping.is_busy:
             self._tell_all(0.0)
-        elif _threads_are_greenlets():
+        elif threads_are_greenlets():
             self._tell_all(0.0)
             time.sleep(PAUSE)
         else:
@@ -122,9 +121,3 @@ class Reporter:
 
     def _tell_fault(self, event: Event) -> None:
         alarm('The scheduler has a problem: %s', printable(event.detail or ''))
-
-
-def _threads_are_greenlets() -> bool:
-    """gevent and eventlet run all "threads" in one: to wait in native code
-    would keep the whole process waiting."""
-    return not isinstance(_thread.start_new_thread, BuiltinFunctionType)

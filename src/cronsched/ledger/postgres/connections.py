@@ -28,8 +28,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from cronsched.ledger.values import LedgerError
 
-__all__ = ['Source', 'abandon', 'cancel', 'disconnect', 'execute', 'is_broken', 'is_url',
-           'sqlstate']
+__all__ = ['Source', 'abandon', 'cancel', 'disconnect', 'execute', 'is_broken', 'is_psycopg2',
+           'is_url', 'sqlstate']
 
 Connection = Any    # of psycopg 3 or psycopg2; either may be absent
 Rows = list[tuple[Any, ...]]
@@ -99,6 +99,11 @@ def sqlstate(error: BaseException) -> str:
 
 def is_broken(connection: Connection) -> bool:
     return bool(connection.closed)
+
+
+def is_psycopg2(connection: Connection) -> bool:
+    """Of psycopg 3 otherwise."""
+    return _driver_of(connection) == 'psycopg2'
 
 
 def disconnect(connection: Connection) -> None:

@@ -7,20 +7,23 @@ Example::
     seats.beat().alive
 
 The SQL is in `schema/functions_7_members.sql`. Beats have a connection of their
-own, as a claim may wait for a row or for a standby. A call whose answer was
-lost is asked again: each can be told twice.
+own, as a claim may wait for a row or for a standby. Where the native thread has
+it (see `heartbeat`), the rest, which is rare, makes itself one each time. A call
+whose answer was lost is asked again: each can be told twice.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from cronsched.ledger.postgres.connections import Rows, Source
+from cronsched.ledger.postgres.heartbeat import NativeBeats, NoNativeBeats
 from cronsched.ledger.postgres.looking import looked_at
 from cronsched.ledger.postgres.session import Session
-from cronsched.ledger.seats import Beat, Fleet, Member
+from cronsched.ledger.seats import Beat, Fleet, Heart, Member, Timing
 
 __all__ = ['PostgresSeats', 'fleet', 'listed']
 
@@ -28,9 +31,13 @@ __all__ = ['PostgresSeats', 'fleet', 'listed']
 # a server that stood still need not be connected to anew.
 PATIENCE: Final = 5.0
 
+# Whether what is ours is good; null when it is not any more. And all that there
+# is to know, in ASCII, whatever the connection makes of other characters.
 BEAT: Final = (
-    'SELECT alive, now, started, timeline, quiet, free, requested, places, suspects, beats, '
-    'holds, wanted FROM cronsched.beat_v1(%s, %s, %s)')
+    "SELECT CASE WHEN b.alive THEN b.quiet = 0 AND $1::text IN ('', b.timeline::text) END, "
+    "encode(convert_to(to_json(b)::text, 'UTF8'), 'hex') "
+    "FROM cronsched.beat_v1($2::text::bigint, NULL, nullif($3::text, '')::float8) AS b")
+BEAT_OF_PYTHON: Final = re.sub(r'\$\d', '%s', BEAT)
 
 COUNTED: Final = ('lapses', 'convictions', 'deposed', 'said_again')
 
@@ -55,12 +62,14 @@ class PostgresSeats:
         self._session = Session(source or claims.source, PATIENCE)
         self._place = place
         self._say_again = say_again
-        self._number = 0
+        self._native: NativeBeats | None = None
         self.member = 0
 
     # -- a member --------------------------------------------------------------
 
-    def join(self, hold: float = 3.0, lost_after: float | None = 60.0) -> None:
+    def join(self, hold: float = 3.0, lost_after: float | None = 60.0,
+             heart: Heart | None = None) -> None:
+        self._end_native()
         if self.member:
             self._claims.forget_member()
         member = self._claims.member()
@@ -68,29 +77,39 @@ class PostgresSeats:
             self._claims.forget_member()   # it was one before, and is dead
             member = self._claims.member()
             self._enter(member, hold, lost_after)
-        self.member, self._number = member, 0
+        self.member = member
+        self._native = NativeBeats(self._session, heart) if heart else None
 
     def _enter(self, member: int, hold: float, lost_after: float | None) -> bool:
         return bool(self._ask(
             'SELECT cronsched.enter_v1(%s, %s, %s, %s)', member, self._place, hold,
             lost_after)[0][0])
 
-    def beat(self, offset: float | None = None) -> Beat:
-        self._number += 1
-        (alive, now, started, timeline, quiet, free, requested, places, suspects, beats,
-         holds, wanted), = self._ask(BEAT, self.member, self._number, offset)
-        if not alive:
+    def beat(self, offset: float | None = None, lineage: int | None = None) -> Beat | None:
+        values = [
+            '' if value is None else str(value) for value in (lineage, self.member, offset)]
+        answer: tuple[Timing | None, str] | None
+        try:
+            if self._native is None:
+                answer = None, self._ask(BEAT_OF_PYTHON, *values)[0][1]
+            else:
+                answer = self._native.next(BEAT, values)
+        except NoNativeBeats:
+            self._native = None
+            return self.beat(offset, lineage)
+        if answer is None:
+            return None
+        beat = _beat(*answer)
+        if not beat.alive:
             self._claims.forget_member()
-        return Beat(
-            alive, now, f'{timeline}/{started}', timeline, quiet, free, requested,
-            tuple(places or ()), dict(zip(suspects or (), beats or (), strict=True)),
-            dict(zip(suspects or (), holds or (), strict=True)), tuple(wanted or ()))
+        return beat
 
     def convict(self, suspect: int, beat: int) -> bool:
         return bool(self._ask(
             'SELECT cronsched.convict_v1(%s, %s, %s)', self.member, suspect, beat)[0][0])
 
     def leave(self) -> None:
+        self._end_native()
         if self.member:
             self._ask('SELECT cronsched.leave_v1(%s)', self.member)
             self.member = 0
@@ -116,10 +135,28 @@ class PostgresSeats:
         return self._say_again(self._session)
 
     def close(self) -> None:
+        if self._native is not None:
+            self._native.close()
         self._session.close()
+
+    def _end_native(self) -> None:
+        if self._native is not None:
+            self._native.close()
+        self._native = None
 
     def _ask(self, sql: str, *values: Any) -> Rows:
         return self._session.ask(sql, values)
+
+
+def _beat(timing: Timing | None, text: str) -> Beat:
+    said = json.loads(bytes.fromhex(text))
+    suspects = said['suspects'] or ()
+    return Beat(
+        said['alive'], said['now'], f'{said["timeline"]}/{said["started"]}', said['timeline'],
+        said['quiet'], said['free'], said['requested'], tuple(said['places'] or ()),
+        dict(zip(suspects, said['beats'] or (), strict=True)),
+        dict(zip(suspects, said['holds'] or (), strict=True)), tuple(said['wanted'] or ()),
+        timing)
 
 
 def listed(session: Session) -> list[Member]:

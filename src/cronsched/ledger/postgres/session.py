@@ -111,6 +111,20 @@ class Session:
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
+    def give_away(self) -> Connection:
+        """The connection, or a new one, for the caller to keep and to close."""
+        handle = self._own()
+        with handle.lock:
+            connection, handle.connection = handle.connection, None
+        try:
+            return connection or self._connect(watch.seconds() + self.patience)
+        except driver_errors() as error:
+            raise self._error(errors.told(error)) from error
+        except Again as error:
+            raise self._error(str(error)) from error
+        except LedgerError as error:
+            raise self._error(str(error)) from None
+
     def member(self) -> int:
         """The number of this process, which is written with the first use."""
         handle = self._own()

@@ -63,7 +63,8 @@ BEGIN
     RETURN FOUND;
 END $$;
 
--- A beat, and what there is to know. Without `alive`, it was deposed. Of those
+-- A beat, and what there is to know; the next one for NULL. Without `alive`, it
+-- was deposed. Of those
 -- not heard for a while, `suspects`, their last beats, and how long such a beat
 -- lets them fire; `places` are those of
 -- all that live. `free`: how many seats have nobody; `wanted`: some of ours that others
@@ -82,8 +83,9 @@ BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     now := cronsched.now_v1(NULL);
     SELECT * INTO v_me FROM cronsched.members AS m WHERE m.id = p_member;
-    UPDATE cronsched.members AS m SET beat = p_beat, seen = now, clock_offset = p_offset
-        WHERE m.id = p_member AND NOT m.dead AND m.beat <= p_beat;
+    UPDATE cronsched.members AS m SET beat = coalesce(p_beat, m.beat + 1), seen = now,
+        clock_offset = p_offset
+        WHERE m.id = p_member AND NOT m.dead AND m.beat <= coalesce(p_beat, m.beat);
     alive := FOUND;
     IF NOT alive AND v_me.dead THEN
         PERFORM cronsched.count_v1('deposed');
