@@ -4,6 +4,7 @@ and what becomes of them when something comes between."""
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import select
 import subprocess
@@ -56,19 +57,23 @@ class Place:
         self.ledger.close()
 
 
+_numbers = itertools.count()
+
+
 class Database:
     def __init__(self) -> None:
-        self.url = postgres.server().clean_database()
+        clean = postgres.server().clean_database()
+        self._name = f'beats-{next(_numbers)}'     # to be told from those of other tests
+        self.url = f'{clean}&application_name={self._name}'
         self._connection = Source(
-            postgres.server().url(postgres.database_of(self.url))).connect(5.0)
+            postgres.server().url(postgres.database_of(clean))).connect(5.0)
 
     def sql(self, text: str) -> list[tuple[Any, ...]]:
         return execute(self._connection, text)
 
     def connections(self) -> list[tuple[int, str]]:
-        return self.sql(
-            'SELECT pid, query FROM pg_stat_activity WHERE datname = current_database() '
-            "AND usename = 'app'")
+        return self.sql("SELECT pid, query FROM pg_stat_activity "
+                        f"WHERE application_name = '{self._name}'")
 
     def beats_of(self, seats: PostgresSeats) -> int:
         return int(self.sql(f'SELECT beat FROM cronsched.members WHERE id = {seats.member}')[0][0])
@@ -203,8 +208,8 @@ def test_no_greenlet_is_kept_waiting(database: Database) -> None:
 def test_a_connection_that_is_lost_is_made_anew(place: Place, database: Database) -> None:
     assert place.beat().alive
     member = place.seats.member
-    database.sql('SELECT pg_terminate_backend(pid) FROM pg_stat_activity '
-                 "WHERE datname = current_database() AND usename = 'app'")
+    for pid, _ in database.connections():
+        database.sql(f'SELECT pg_terminate_backend({pid})')
     with pytest.raises(LedgerError, match=r'the ledger .*terminat'):
         place.beat_on()
     again = place.beat()
@@ -283,8 +288,7 @@ def _latin(url: str) -> Any:
 
 def test_the_rest_has_a_connection_for_a_moment_only(place: Place, database: Database) -> None:
     place.beat()
-    # That of the claims, and that of the beats; others have just been closed.
-    wait_for(lambda: len(database.connections()) == 2)
+    assert len(database.connections()) == 2     # that of the claims, and that of the beats
     assert place.seats.take(['org/zug'])
     assert len(database.connections()) == 3
     place.beat()
@@ -309,7 +313,6 @@ def test_a_driver_that_lends_nothing_beats_in_python(
 
 def test_a_fork_leaves_the_connection_to_its_parent(place: Place, database: Database) -> None:
     place.beat()
-    wait_for(lambda: len(database.connections()) == 2)
     before = sorted(pid for pid, _ in database.connections())
     place.heart.pause()
     assert place.seats.beat() is None   # at once
