@@ -3,9 +3,11 @@ beside SQLite.
 
     python bench/bench_postgres.py [seconds] [clients]
 
-The server is one of its own, with fsync. pgbench makes claims, whole runs, and
-single rows with a unique key (the least that "once" can cost), in turn, three
-times each; the same through pgbouncer in transaction mode. Then one process
+The server is one of its own, with fsync. pgbench makes single rows with a unique
+key (the least that "once" can cost), claims that do no more than they must
+(`plain_claim.sql`), those of the ledger, and whole runs, in turn, three times
+each; the same through pgbouncer in transaction mode. What is counted begins when
+each connection has planned its statements. Then one process
 makes runs through both ledgers, in turn, and two members convict each other,
 each time taking the seats of the other. Printed are medians and their ratio.
 """
@@ -29,6 +31,7 @@ import postgres
 from cronsched.ledger import Ledger, Run, open_ledger
 
 ROUNDS, RUNS = 3, 300
+WARM_UP = 5     # seconds
 POOL = 20       # connections of pgbouncer
 SEATS, CHANGES = 10_000, 8
 
@@ -36,7 +39,7 @@ SETUP = """
 CREATE TABLE bare (id bigint PRIMARY KEY, application text NOT NULL, job text NOT NULL,
     state text NOT NULL, at double precision NOT NULL);
 GRANT INSERT ON bare TO app;
-"""
+""" + Path(__file__).with_name('plain_claim.sql').read_text()
 # Each client has application ids of its own, whose runs come one after the other.
 NEXT = r"""
 \set number :number + 1
@@ -53,6 +56,10 @@ SELECT verdict, attempt, previous, last_success, look, delay, fence FROM cronsch
 END = "SELECT cronsched.finish_v1('org/' || :application, 'ended', :at, 1, 'ok', 0.1, NULL);\n"
 SCRIPTS = {
     'bare insert': NEXT + "INSERT INTO bare VALUES (:id, 'org/zug', 'cleanup', 'running', 1.0);\n",
+    'plain claim': NEXT + """
+SELECT verdict, previous, last_ok FROM plain.claim(
+    'org/' || :application, 'cleanup', :at, 1, 'allow', 60.0, :token, 1);
+""",
     'claim': CLAIM.format(job='claimed', overlap='allow'),
     'claim and end': CLAIM.format(job='ended', overlap='skip') + END,
 }
@@ -104,9 +111,11 @@ def pgbench(url: str, script: str, seconds: str, clients: str) -> float:
         file.flush()
         done = subprocess.run(
             [str(binaries / 'pgbench'), '-n', '-M', 'extended', '-c', clients, '-j', '2',
-             '-T', seconds, '-D', f'base={base}', '-D', 'number=0', '-f', file.name, url],
+             '-T', str(WARM_UP + int(seconds)), '-P', '1', '-D', f'base={base}',
+             '-D', 'number=0', '-f', file.name, url],
             capture_output=True, text=True, check=True)
-    return float(re.findall(r'tps = ([0-9.]+)', done.stdout)[0])
+    each = re.findall(r'^progress: .* s, ([0-9.]+) tps', done.stderr, re.MULTILINE)
+    return statistics.mean(map(float, each[WARM_UP:]))
 
 
 def beside_sqlite(url: str) -> None:
