@@ -124,11 +124,10 @@ static PyObject *heartbeat_start(PyObject *self, PyObject *arguments,
                                      &statement, &sequence))
         return NULL;
     address = address_of(pointer);
+    if (!address && !PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, "pointer is null");
     if (!address)
-        return PyErr_Occurred()
-                   ? NULL
-                   : (PyErr_SetString(PyExc_ValueError, "pointer is null"),
-                      NULL);
+        return NULL;
     values = binding_texts(sequence, &items);
     if (!values)
         return NULL;
