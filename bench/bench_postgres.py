@@ -7,9 +7,10 @@ The server is one of its own, with fsync. pgbench makes single rows with a uniqu
 key (the least that "once" can cost), claims that do no more than they must
 (`plain_claim.sql`), those of the ledger, and whole runs, in turn, three times
 each; the same through pgbouncer in transaction mode. What is counted begins when
-each connection has planned its statements. Then one process
-makes runs through both ledgers, in turn, and two members convict each other,
-each time taking the seats of the other. Printed are medians and their ratio.
+each connection has planned its statements. Then one process makes the same one
+after the other, and runs through both ledgers, in turn; and two members convict
+each other, each time taking the seats of the other. Printed are medians, and
+their ratio.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / 'tests'))
@@ -29,8 +31,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent / 'tests'))
 import postgres
 
 from cronsched.ledger import Ledger, Run, open_ledger
+from cronsched.ledger.postgres.connections import Source, disconnect, execute
 
-ROUNDS, RUNS = 3, 300
+ROUNDS, RUNS, CALLS = 3, 300, 3000
 WARM_UP = 5     # seconds
 POOL = 20       # connections of pgbouncer
 SEATS, CHANGES = 10_000, 8
@@ -54,6 +57,10 @@ SELECT verdict, attempt, previous, last_success, look, delay, fence FROM cronsch
     || ',1,thread,host,1,)')::cronsched.wish_v1);
 """
 END = "SELECT cronsched.finish_v1('org/' || :application, 'ended', :at, 1, 'ok', 0.1, NULL);\n"
+BARE_INSERT = "INSERT INTO bare VALUES (%s, 'org/zug', 'cleanup', 'running', 1.0)"
+PLAIN_CLAIM = ("SELECT verdict, previous, last_ok FROM plain.claim("
+               "'org/alone', 'cleanup', %s, 1, 'allow', 60.0, %s, 1)")
+FIRST = 1_700_000_000   # scheduled, of those one after the other
 SCRIPTS = {
     'bare insert': NEXT + "INSERT INTO bare VALUES (:id, 'org/zug', 'cleanup', 'running', 1.0);\n",
     'plain claim': NEXT + """
@@ -78,6 +85,7 @@ def main(seconds: str = '5', clients: str = '16') -> None:
         if postgres.has_pooler():
             pooler = postgres.Pooler(server, POOL)
             throughput('pgbouncer', pooler.through(url), seconds, clients)
+        one_after_the_other(url)
         beside_sqlite(url)
         change_hands(server)
     finally:
@@ -116,6 +124,32 @@ def pgbench(url: str, script: str, seconds: str, clients: str) -> float:
             capture_output=True, text=True, check=True)
     each = re.findall(r'^progress: .* s, ([0-9.]+) tps', done.stderr, re.MULTILINE)
     return statistics.mean(map(float, each[WARM_UP:]))
+
+
+def one_after_the_other(url: str) -> None:
+    ledger, connection = open_ledger(url), Source(url).connect(5.0)
+
+    def claim(at: int) -> None:
+        ledger.claim(Run('org/alone', 'cleanup', at), overlap='allow')
+
+    calls: dict[str, Callable[[int], object]] = {
+        'SELECT 1': lambda at: execute(connection, 'SELECT 1'),
+        'bare insert': lambda at: execute(connection, BARE_INSERT, (at,)),
+        'plain claim': lambda at: execute(connection, PLAIN_CLAIM, (at, at)),
+        'claim': claim,
+    }
+    found: dict[str, list[float]] = {name: [] for name in calls}
+    for at in range(FIRST, FIRST + CALLS):
+        for name, call in calls.items():
+            began = time.perf_counter()
+            call(at)
+            found[name].append(time.perf_counter() - began)
+    for name, each in found.items():
+        cuts = statistics.quantiles(each[CALLS // 10:], n=100)
+        print(f'{name} from Python, one after the other: p50 {cuts[49] * 1e3:.2f} ms, p99 '
+              f'{cuts[98] * 1e3:.2f} ms', flush=True)
+    ledger.close()
+    disconnect(connection)
 
 
 def beside_sqlite(url: str) -> None:
