@@ -150,6 +150,8 @@ static bool collect(struct cs_pq *pq)
     return false;
 }
 
+/* What is there is taken before it is waited for: of what TLS has read and not
+ * given yet, as an answer may end in the middle of its record, no poll tells. */
 enum cs_status cs_pq_wait(struct cs_pq *pq, int timeout_ms,
                           struct cs_error *error)
 {
@@ -159,16 +161,13 @@ enum cs_status cs_pq_wait(struct cs_pq *pq, int timeout_ms,
         .events = (short)(left > 0 ? POLLIN | POLLOUT : POLLIN),
     };
 
-    if (left < 0 || waited.fd < 0)
+    if (left < 0 || waited.fd < 0 || !pq->calls->consume(pq->connection))
         return broken(pq, error);
     if (left == 0 && collect(pq))
         return CS_OK;
-    if (poll(&waited, 1, timeout_ms) < 0)
-        return errno == EINTR ? CS_NONE
-                              : cs_error_system(error, errno, "poll");
-    if (waited.revents & ~POLLOUT && !pq->calls->consume(pq->connection))
-        return broken(pq, error);
-    return left == 0 && collect(pq) ? CS_OK : CS_NONE;
+    if (poll(&waited, 1, timeout_ms) < 0 && errno != EINTR)
+        return cs_error_system(error, errno, "poll");
+    return CS_NONE;
 }
 
 static enum cs_status copy_row(const struct cs_pq *pq, const void *result,

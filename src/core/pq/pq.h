@@ -38,8 +38,9 @@ enum cs_status cs_pq_send(struct cs_pq *pq, const char *statement,
                           const char *const *values, int count,
                           struct cs_error *error);
 
-/* Wait until the whole answer is there. CS_NONE when it is not yet, at the
- * latest after `timeout_ms`; CS_SYSTEM when the connection is broken. */
+/* CS_OK when the whole answer is there. Else waits for more of it, up to
+ * `timeout_ms`: CS_NONE, to be called again, whether more has come or not;
+ * CS_SYSTEM when the connection is broken. */
 enum cs_status cs_pq_wait(struct cs_pq *pq, int timeout_ms,
                           struct cs_error *error);
 
