@@ -311,6 +311,25 @@ def test_a_driver_that_lends_nothing_beats_in_python(
     wait_for(lambda: len(database.connections()) == 2)      # what was not lent is closed
 
 
+@pytest.mark.parametrize('driver', DRIVERS)
+def test_a_connection_that_somebody_keeps_beats_in_python(
+    driver: str, database: Database,
+) -> None:
+    """A pool closes it one day, whoever has it: the native thread would not know."""
+    kept: list[Any] = []
+
+    def connect() -> Any:
+        kept.append(by(driver, database.url)())
+        return kept[-1]
+
+    place = Place(connect)
+    assert [place.beat().timing for _ in range(2)] == [None, None]
+    for connection in list(kept):
+        connection.close()
+    assert place.beat().alive       # the driver says so, and another is made
+    place.close()
+
+
 def test_a_fork_leaves_the_connection_to_its_parent(place: Place, database: Database) -> None:
     place.beat()
     before = sorted(pid for pid, _ in database.connections())

@@ -51,10 +51,12 @@ def is_url(value: object) -> bool:
 
 class Source:
     """Where connections come from: a URL, as libpq and SQLAlchemy write it, a
-    function without arguments that returns a new connection, or an engine."""
+    function without arguments that returns a new connection, or an engine.
+    `may_keep`: who makes a connection may keep it, and close it one day."""
 
     def __init__(self, source: Any) -> None:
         self._make: Callable[[float], Connection]
+        self.may_keep = False
         if is_url(source):
             self.name = _without_password(source)
             self._make = _by_url(source)
@@ -65,6 +67,7 @@ class Source:
         elif callable(source):
             self.name = f'that {getattr(source, "__qualname__", repr(source))} connects to'
             self._make = lambda patience: source()
+            self.may_keep = True
         else:
             raise LedgerError(f'{source!r} names no PostgreSQL database: {WRITE}')
 

@@ -10,7 +10,9 @@ The driver connects: it knows how to find the server, to log in and to do TLS.
 From then on the native thread has the connection, through the same libpq:
 psycopg 3 gives its `PGconn` for that (`pgconn_ptr`), and so does psycopg2
 (`get_native_connection`, 2.8). Who cannot, raises `NoNativeBeats`: then the
-beats are a Python thread's.
+beats are a Python thread's. So does a connection that its maker has kept, as
+that of a pool: the driver's lock does not hold who has the `PGconn`, and one
+that is closed or used meanwhile ends the process.
 """
 
 from __future__ import annotations
@@ -68,8 +70,11 @@ class NativeBeats:
         return Timing(began, ended, sent), text or ''
 
     def _begin(self, statement: str, values: Sequence[str]) -> None:
-        connection = self._session.give_away()
+        connection, nobodys = self._session.give_away(), object()
         try:
+            if (self._session.source.may_keep
+                    and sys.getrefcount(connection) > sys.getrefcount(nobodys)):
+                raise NoNativeBeats('somebody else has the connection too')
             pointer, library = _lent(connection)
             self._heart.start(connection, pointer, library, statement, values)
         except BaseException as error:
