@@ -14,7 +14,9 @@ struct heartbeat_object {
     struct cs_heartbeat *heartbeat;   /* Owned. */
     PyObject *scheduler;              /* Owned. */
     size_t granter;                   /* of the scheduler */
-    PyObject *connection;             /* Owned: what it beats over, or NULL */
+    /* Owned: what it beats over, last, or NULL. Threads may start and stop it
+     * at once: what was started stays until a stop that began later has ended. */
+    PyObject *connections;
 };
 
 static struct cs_heartbeat *heartbeat_of(PyObject *self)
@@ -90,7 +92,7 @@ static void heartbeat_dealloc(PyObject *self)
     Py_BEGIN_ALLOW_THREADS
     cs_heartbeat_free(object->heartbeat);
     Py_END_ALLOW_THREADS
-    Py_XDECREF(object->connection);
+    Py_XDECREF(object->connections);
     Py_XDECREF(object->scheduler);
     type->tp_free(self);
     Py_DECREF(type);
@@ -105,6 +107,20 @@ static void *address_of(PyObject *pointer)
     if (PyCapsule_CheckExact(pointer))
         return PyCapsule_GetPointer(pointer, CAPSULE);
     return PyLong_AsVoidPtr(pointer);
+}
+
+/* After start: the caller has had it until now. */
+static int keep(struct heartbeat_object *object, PyObject *connection)
+{
+    if (!object->connections)
+        object->connections = PyList_New(0);
+    if (object->connections
+        && PyList_Append(object->connections, connection) == 0)
+        return 0;
+    Py_BEGIN_ALLOW_THREADS
+    cs_heartbeat_stop(object->heartbeat);
+    Py_END_ALLOW_THREADS
+    return -1;
 }
 
 static PyObject *heartbeat_start(PyObject *self, PyObject *arguments,
@@ -140,7 +156,8 @@ static PyObject *heartbeat_start(PyObject *self, PyObject *arguments,
     Py_DECREF(items);
     if (status != CS_OK)
         return binding_raise(binding_state_of(self), &error, NULL);
-    Py_XSETREF(object->connection, Py_NewRef(connection));
+    if (keep(object, connection) < 0)
+        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -164,11 +181,13 @@ static PyObject *heartbeat_say(PyObject *self, PyObject *sequence)
 static PyObject *heartbeat_stop(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
     struct heartbeat_object *object = (struct heartbeat_object *)self;
+    PyObject *connections = object->connections;   /* Owned. */
 
+    object->connections = NULL;
     Py_BEGIN_ALLOW_THREADS
     cs_heartbeat_stop(object->heartbeat);
     Py_END_ALLOW_THREADS
-    Py_CLEAR(object->connection);
+    Py_XDECREF(connections);
     Py_RETURN_NONE;
 }
 

@@ -9,6 +9,8 @@ import os
 import select
 import subprocess
 import sys
+import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -18,7 +20,7 @@ import pytest
 from processes import command, run_python
 from servers import wait_for
 
-from cronsched._cronsched import Heartbeat, Scheduler
+from cronsched._cronsched import Heartbeat, Scheduler, SchedulerError
 from cronsched.ledger import LedgerError
 from cronsched.ledger.postgres import PostgresLedger, heartbeat
 from cronsched.ledger.postgres.connections import Source, disconnect, execute
@@ -351,6 +353,40 @@ def test_a_fork_leaves_the_connection_to_its_parent(place: Place, database: Data
     place.heart.resume()
     assert [place.beat().alive for _ in range(3)] == [True] * 3
     wait_for(lambda: sorted(pid for pid, _ in database.connections()) == before)
+
+
+def test_what_is_beaten_over_stays_while_others_stop_it(database: Database) -> None:
+    heart = heart_of(Scheduler())
+    connection = by('psycopg', database.url)()
+    lent = heartbeat._lent(connection)
+    ended = threading.Event()
+
+    def stop() -> None:
+        while not ended.is_set():
+            heart.stop()
+
+    def was_let_go() -> bool:
+        keeper = type('Keeper', (), {})()
+        reference = weakref.ref(keeper)
+        with suppress(SchedulerError):
+            heart.start(keeper, *lent, "SELECT 't', ''", [])
+            del keeper
+            for _ in range(20):
+                is_gone = reference() is None
+                heart.say([])       # refused where it was stopped meanwhile
+                if is_gone:
+                    return True
+        return False
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    try:
+        assert not any(was_let_go() for _ in range(50_000))
+    finally:
+        ended.set()
+        thread.join()
+        heart.stop()
+        connection.close()
 
 
 def test_what_is_wrong_is_refused() -> None:
