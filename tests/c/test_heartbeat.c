@@ -11,6 +11,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/mem.h"
+#include "core/base/thread.h"
 #include "core/pq/pq.h"
 #include "core/sched/heartbeat.h"
 
@@ -351,6 +352,53 @@ static void test_it_beats_and_says_that_all_is_good(void)
     end(heartbeat, &connection);
 }
 
+static void test_it_is_good_from_when_it_was_sent(void)
+{
+    struct connection connection;
+    struct cs_heartbeat *heartbeat = started(&options, &connection, 0);
+    struct cs_mono sent;
+
+    await_sent(&connection, 1);
+    sent = cs_clock_system.mono(NULL);
+    usleep(50000);
+    answer(&connection, 'g');
+    CHECK_TEXT(taken(heartbeat, LONG_MS), "good");
+    CHECK(atomic_load(&valid_until) <= sent.ns + options.hold_ns);
+    end(heartbeat, &connection);
+}
+
+static void test_a_new_connection_has_nothing_of_the_last(void)
+{
+    struct connection connection, other;
+    struct cs_heartbeat *heartbeat = started(&options, &connection, 'd');
+    int64_t deadline = cs_gate_deadline(LONG_MS / 2);
+
+    CHECK_TEXT(taken(heartbeat, LONG_MS), "dead");
+    cs_heartbeat_stop(heartbeat);
+    connect_to(&other, 'g');
+    CHECK_INT(start(heartbeat, &other), CS_OK);
+    await_sent(&other, 3);   /* whose answers nobody takes */
+    cs_heartbeat_stop(heartbeat);
+    CHECK_TEXT(taken(heartbeat, LONG_MS), "none");   /* at once */
+    CHECK(cs_gate_deadline(0) < deadline);
+    close_it(&connection);
+    end(heartbeat, &other);
+}
+
+static void test_the_next_beat_is_not_waited_for_to_end(void)
+{
+    struct cs_heartbeat_options slow = options;
+    struct connection connection;
+    struct cs_heartbeat *heartbeat;
+    int64_t deadline = cs_gate_deadline(LONG_MS);
+
+    slow.period_ns = 2 * LONG_MS * MS;
+    heartbeat = started(&slow, &connection, 'g');
+    CHECK_TEXT(taken(heartbeat, LONG_MS), "good");
+    end(heartbeat, &connection);
+    CHECK(cs_gate_deadline(0) < deadline);
+}
+
 static void test_a_notice_goes_nowhere(void)
 {
     struct connection connection;
@@ -663,6 +711,9 @@ int main(void)
 {
     alarm(240);
     test_it_beats_and_says_that_all_is_good();
+    test_it_is_good_from_when_it_was_sent();
+    test_a_new_connection_has_nothing_of_the_last();
+    test_the_next_beat_is_not_waited_for_to_end();
     test_a_notice_goes_nowhere();
     test_other_values_are_sent_from_then_on();
     test_what_is_not_good_is_not_said_to_be();

@@ -3,6 +3,7 @@ and what becomes of them when something comes between."""
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import itertools
 import os
@@ -17,7 +18,7 @@ from typing import Any
 
 import postgres
 import pytest
-from processes import command, run_python
+from processes import command, run_python, thread_names
 from servers import wait_for
 
 from cronsched._cronsched import Heartbeat, Scheduler, SchedulerError
@@ -26,6 +27,8 @@ from cronsched.ledger.postgres import PostgresLedger, heartbeat
 from cronsched.ledger.postgres.connections import Source, disconnect, execute
 from cronsched.ledger.postgres.members import BEAT_OF_PYTHON, PostgresSeats
 from cronsched.ledger.seats import Beat
+from cronsched.scheduler.members import Beating
+from cronsched.scheduler.pace import Pace
 
 DRIVERS = ('psycopg', 'psycopg2')
 
@@ -117,6 +120,15 @@ def test_each_driver_lends_its_connection(driver: str, database: Database) -> No
     assert abs(timings[0].sent - answers[0].now) < 1.0
     assert database.beats_of(place.seats) >= 3
     place.close()
+
+
+def test_what_is_to_be_said_now_is_said_with_the_next_beat(
+    place: Place, database: Database,
+) -> None:
+    place.beat()
+    place.seats.beat(0.25)
+    wait_for(lambda: database.sql('SELECT clock_offset FROM cronsched.members '
+                                  f'WHERE id = {place.seats.member}') == [(0.25,)])
 
 
 def test_so_does_psycopg_without_its_own_libpq(database: Database) -> None:
@@ -355,6 +367,37 @@ def test_a_fork_leaves_the_connection_to_its_parent(place: Place, database: Data
     wait_for(lambda: sorted(pid for pid, _ in database.connections()) == before)
 
 
+@pytest.mark.skipif(sys.platform != 'linux', reason='without the hooks, the GIL is kept')
+def test_a_fork_below_python_leaves_it_as_well(place: Place, database: Database) -> None:
+    """No hook runs, as in uWSGI."""
+    place.beat()
+    before = sorted(pid for pid, _ in database.connections())
+    child = ctypes.PyDLL(None).fork()
+    if child == 0:
+        with suppress(BaseException):
+            place.seats.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert [place.beat().alive for _ in range(3)] == [True] * 3
+    assert sorted(pid for pid, _ in database.connections()) == before
+
+
+def test_no_thread_beats_between_pause_and_start(database: Database) -> None:
+    ledger, native = PostgresLedger(database.url), Scheduler()
+    seats = ledger.seats('a')
+    threads = thread_names()
+    beating = Beating(native, seats, 'a', Pace(takeover=2.0))
+    beating.calls.leased = lambda: {'org/zug'}  # type: ignore[method-assign]
+    for _ in range(2):
+        beats = database.beats_of(seats) if seats.member else 0
+        beating.start()
+        wait_for(lambda: seats.member and database.beats_of(seats) > beats + 2)  # noqa: B023
+        beating.pause(10.0)
+        assert thread_names().count('cronsched') == threads.count('cronsched')
+    beating.leave()
+    ledger.close()
+
+
 def test_what_is_beaten_over_stays_while_others_stop_it(database: Database) -> None:
     heart = heart_of(Scheduler())
     connection = by('psycopg', database.url)()
@@ -381,7 +424,7 @@ def test_what_is_beaten_over_stays_while_others_stop_it(database: Database) -> N
     thread = threading.Thread(target=stop)
     thread.start()
     try:
-        assert not any(was_let_go() for _ in range(50_000))
+        assert not any(was_let_go() for _ in range(20_000))
     finally:
         ended.set()
         thread.join()

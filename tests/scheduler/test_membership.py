@@ -8,13 +8,14 @@ from collections.abc import Iterator
 import postgres
 import pytest
 
+from cronsched._cronsched import Heartbeat, Scheduler
 from cronsched.base import clock
 from cronsched.ledger.postgres.connections import Source, disconnect, execute
 from cronsched.ledger.postgres.members import PostgresSeats
 from cronsched.ledger.postgres.session import Session
 from cronsched.ledger.values import LedgerError
 from cronsched.scheduler.judge import BEAT, HOLD
-from cronsched.scheduler.membership import CALM, MOST_OFFSET, Membership
+from cronsched.scheduler.membership import CALM, LOOKS, MOST_OFFSET, Membership
 from cronsched.scheduler.pace import DEFAULT, Pace
 
 IDS = [f'org/{number}' for number in range(12)]
@@ -365,3 +366,19 @@ def test_a_member_that_left_is_somebody_new_when_it_comes_back(fleet: Fleet) -> 
     machine.turn()
     assert machine.seats.member > member
     assert machine.claims.member() == machine.seats.member
+
+
+def test_where_the_native_thread_beats_a_turn_waits_for_its_answer(fleet: Fleet) -> None:
+    machine, native = fleet.machine('a'), Scheduler()
+    heart = Heartbeat(
+        native, native.granter(), period=0.05, hold=HOLD, patience=5.0, silence=30.0)
+    membership = Membership(machine, machine.seats, 'a', heart=heart)
+    machine.until = 5.0
+    assert membership.turn() == 0.0
+    assert machine.fires == dict.fromkeys(IDS, 1)
+    assert machine.until == 0.0     # from then on the native thread says it
+    heart.pause()
+    assert membership.turn() == DEFAULT.beat / LOOKS    # there is nothing to wait for
+    heart.resume()
+    assert membership.turn() == 0.0
+    membership.leave()
