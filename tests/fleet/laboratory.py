@@ -192,13 +192,18 @@ class Laboratory:
     def failover(self, lag: float) -> None:
         """The primary is gone, and the standby has not heard its last commits."""
         assert self.standby is not None
-        sender = self.primary.sql('SELECT pid FROM pg_stat_replication')[0][0]
-        os.kill(int(str(sender)), signal.SIGSTOP)
+        self.until(self._senders)   # a full disk may have broken it off
+        os.kill(self._senders()[0], signal.SIGSTOP)
         time.sleep(lag)
         self.primary.kill()
         self.standby.promote()
         self.database = self.standby
         self.way.turn((self.standby.address, postgres.PORT))
+
+    def _senders(self) -> list[int]:
+        """The primary's processes that send what it commits."""
+        return [int(str(pid)) for pid, in self.primary.sql(
+            "SELECT pid FROM pg_stat_replication WHERE state = 'streaming'")]
 
     # -- what became of it -----------------------------------------------------
 
