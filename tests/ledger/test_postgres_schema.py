@@ -54,6 +54,7 @@ def test_a_connection_comes_from_whatever_names_it(kind: str) -> None:
             assert execute(connection, 'SELECT %s::bigint, %s::text', (value, 'a')) == [
                 (value, 'a')]
         assert execute(connection, 'SELECT count(*) FROM pg_prepared_statements') == [(0,)]
+        assert execute(connection, 'SELECT') == [()]     # a row without columns
         assert connection.autocommit
         assert 'owner' not in source.name or '@' in source.name
     finally:

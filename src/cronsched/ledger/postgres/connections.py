@@ -37,6 +37,7 @@ Rows = list[tuple[Any, ...]]
 #: The scheme of the URL, before a driver of SQLAlchemy's: postgresql+psycopg.
 SCHEMES: Final = ('postgresql', 'postgres')
 DRIVERS: Final = ('psycopg', 'psycopg2')
+TUPLES_OK: Final = 2    # ExecStatusType of libpq
 WRITE: Final = ('write postgresql://user@host/database, a function that returns a connection of '
                 'psycopg, or an engine of SQLAlchemy')
 
@@ -157,8 +158,8 @@ def _has_rows(cursor: Any) -> bool:
     result = getattr(cursor, 'pgresult', None)
     if result is None:
         return cursor.description is not None
-    # psycopg 3 makes objects of a description, 60 us.
-    return bool(result.nfields > 0)
+    # psycopg 3 makes objects of a description, 60 us; and rows may have no columns.
+    return bool(result.status == TUPLES_OK)
 
 
 def _driver_of(connection: Connection) -> str:
