@@ -22,7 +22,7 @@ from pathlib import Path
 
 ENTRY = 'PyInit__cronsched'
 # What is on every machine that the tag allows, and on none but it.
-NEEDED = re.compile(r'(libc|libm|libpthread|ld-linux-aarch64)\.so\.\d|libc\.musl-\w+\.so\.1')
+NEEDED = re.compile(r'(libc|libdl|libm|libpthread|ld-linux-aarch64)\.so\.\d|libc\.musl-\w+\.so\.1')
 # A source file by its absolute path, as __FILE__ leaves it.
 SOURCE_PATH = re.compile(rb'/[\w.+~@-]+(?:/[\w.+~@-]+)+\.(?:c|h|s|S|inc|zig)\b')
 # What the libraries say of themselves; the parts of the bill of materials by name.
