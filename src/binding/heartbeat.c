@@ -149,7 +149,7 @@ static PyObject *heartbeat_start(PyObject *self, PyObject *arguments,
         return NULL;
     Py_BEGIN_ALLOW_THREADS
     status = cs_heartbeat_start(object->heartbeat, library, address, statement,
-                                values, (size_t)PySequence_Fast_GET_SIZE(items),
+                                values, (size_t)PyTuple_GET_SIZE(items),
                                 &error);
     Py_END_ALLOW_THREADS
     PyMem_Free(values);
@@ -171,7 +171,7 @@ static PyObject *heartbeat_say(PyObject *self, PyObject *sequence)
         return NULL;
     Py_BEGIN_ALLOW_THREADS
     status = cs_heartbeat_values(heartbeat_of(self), values,
-                                 (size_t)PySequence_Fast_GET_SIZE(items));
+                                 (size_t)PyTuple_GET_SIZE(items));
     Py_END_ALLOW_THREADS
     PyMem_Free(values);
     Py_DECREF(items);

@@ -47,7 +47,7 @@ EXTRA_test_torture := server.c
 DEFINES_test_ca := -DCS_HTTP_FIND_CA
 
 # Where libpq is looked for is the program itself.
-LINK_test_heartbeat := -rdynamic
+LINK_test_heartbeat := -rdynamic -Wl,--wrap=cs_thread_start
 
 # Functions that a test puts in the place of ours.
 LINK_test_sched    := -Wl,--wrap=cs_thread_start

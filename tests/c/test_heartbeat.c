@@ -2,6 +2,7 @@
  * driver's would be: its answers are bytes in a pipe, whose letters say what
  * is answered. Threads and clocks are real, and periods a few milliseconds.
  */
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -576,6 +577,48 @@ static void test_it_goes_on_where_it_was_paused(void)
     end(heartbeat, &connection);
 }
 
+enum cs_status __real_cs_thread_start(struct cs_thread *thread,
+                                      void (*body)(void *context),
+                                      void *context, struct cs_error *error);
+enum cs_status __wrap_cs_thread_start(struct cs_thread *thread,
+                                      void (*body)(void *context),
+                                      void *context, struct cs_error *error);
+static bool threads_are_refused;
+
+/* The linker puts this in its place: as at the limit of processes. */
+enum cs_status __wrap_cs_thread_start(struct cs_thread *thread,
+                                      void (*body)(void *context),
+                                      void *context, struct cs_error *error)
+{
+    if (threads_are_refused)
+        return cs_error_system(error, EAGAIN, "no thread can be started");
+    return __real_cs_thread_start(thread, body, context, error);
+}
+
+static void test_a_thread_that_is_refused_is_told_of(void)
+{
+    struct connection connection;
+    struct cs_heartbeat *heartbeat = make(&options);
+    const char *told;
+
+    connect_to(&connection, 'g');
+    threads_are_refused = true;
+    CHECK_INT(start(heartbeat, &connection), CS_SYSTEM);
+    CHECK_TEXT(taken(heartbeat, LONG_MS), "none");
+    threads_are_refused = false;
+    CHECK_INT(start(heartbeat, &connection), CS_OK);
+    CHECK_TEXT(taken(heartbeat, LONG_MS), "good");
+    cs_heartbeat_pause(heartbeat);
+    threads_are_refused = true;
+    cs_heartbeat_resume(heartbeat);
+    threads_are_refused = false;
+    do   /* what came before the pause is taken first */
+        told = taken(heartbeat, LONG_MS);
+    while (strcmp(told, "good") == 0);
+    CHECK(strstr(told, "broken: no thread can be started"));
+    end(heartbeat, &connection);
+}
+
 static void *pause_soon(void *heartbeat)
 {
     usleep(20000);
@@ -725,6 +768,7 @@ int main(void)
     test_what_tls_has_read_already_is_not_waited_for();
     test_a_server_that_does_not_answer_is_given_up();
     test_it_goes_on_where_it_was_paused();
+    test_a_thread_that_is_refused_is_told_of();
     test_who_waits_is_not_waited_for();
     test_who_hangs_does_not_live();
     test_only_the_newest_is_taken();

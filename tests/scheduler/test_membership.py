@@ -4,6 +4,7 @@ what passes for the machines passes for the time stamps of the database."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import postgres
 import pytest
@@ -185,6 +186,27 @@ def test_machines_of_another_pace_are_waited_for(fleet: Fleet) -> None:
     assert heir.sends.isdisjoint(slow.fires)
     fleet.run(3.0)
     assert heir.sends == set(IDS)
+
+
+@pytest.mark.parametrize('reached', [True, False])
+def test_who_leaves_beats_no_more_and_then_holds_nobody_up(
+    reached: bool, fleet: Fleet, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = fleet.machine('a')
+    fleet.run(1)
+    did: list[str] = []
+
+    def leave() -> None:
+        did.append('left')
+        if not reached:
+            raise LedgerError('away')
+
+    monkeypatch.setattr(machine.seats, 'leave', leave)
+    monkeypatch.setattr(machine, 'retire', lambda: did.append('retired'))
+    with nullcontext() if reached else pytest.raises(LedgerError):
+        machine.membership.leave()
+    assert did == ['left', 'retired']
+    monkeypatch.undo()
 
 
 def test_who_leaves_is_followed_at_once(fleet: Fleet) -> None:

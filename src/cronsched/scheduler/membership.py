@@ -155,9 +155,11 @@ class Membership:
     def leave(self) -> None:
         """What was ours is free at once."""
         self._revoke(list(self._mine))
-        self._shared.retire()
         self._waiting.clear()
-        self._seats.leave()
+        try:
+            self._seats.leave()
+        finally:
+            self._shared.retire()   # the last word: until it leaves, it may beat
 
     # -- what the store says of itself -----------------------------------------
 
